@@ -1,0 +1,36 @@
+// Checked conversions between integer types and overflow-checked arithmetic on sizes.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "h5score/base/error.hpp"
+#include "h5score/base/types.hpp"
+
+namespace h5score::base {
+
+/// Converts between integer types; throws Error(internal) naming the value if it does not fit.
+template <class To, class From>
+[[nodiscard]] To narrow(From value) {
+  if (!std::in_range<To>(value))
+    throw Error(ExitCode::internal, "the integer " + std::to_string(value) + " does not fit its destination");
+  return static_cast<To>(value);
+}
+
+/// a * b for sizes; throws Error(data) on overflow: such sizes only come from damaged or absurd files.
+[[nodiscard]] inline u64 checked_mul(u64 a, u64 b) {
+  u64 result = 0;
+  if (__builtin_mul_overflow(a, b, &result))
+    throw Error(ExitCode::data, "a size overflows 64 bits", std::to_string(a) + " x " + std::to_string(b));
+  return result;
+}
+
+/// a + b for sizes; throws Error(data) on overflow.
+[[nodiscard]] inline u64 checked_add(u64 a, u64 b) {
+  u64 result = 0;
+  if (__builtin_add_overflow(a, b, &result))
+    throw Error(ExitCode::data, "a size overflows 64 bits", std::to_string(a) + " + " + std::to_string(b));
+  return result;
+}
+
+}  // namespace h5score::base

@@ -1,0 +1,28 @@
+// Model files in and out. One registration table; the format is recognised by content, never by the file's name.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "h5score/base/types.hpp"
+#include "h5score/model/model.hpp"
+
+namespace h5score::format {
+
+/// One model format (a row of the registration table).
+struct Format {
+  const char* name;         ///< "native", "libsvm"
+  const char* description;  ///< for --help and inspect
+  bool (*recognise)(const std::string& path, base::ByteView head);  ///< `head`: the file's first bytes, up to 4096
+  model::Model (*load)(const std::string& path);
+};
+const std::vector<Format>& formats();
+
+/// Reads and validates any supported model file. Throws Error(no_input) where it does not exist, Error(data) naming the
+/// path and what is wrong, else. Model files are hostile: call it through the name node (h5::Sandbox) in production.
+model::Model load_model(const std::string& path);
+
+/// Writes the native HDF5 format (docs/model-format.md). Throws Error(cant_create) or Error(io).
+void save_model(const std::string& path, const model::Model& model);
+
+}  // namespace h5score::format

@@ -1,0 +1,60 @@
+// Short forms of the HDF5 calls that model and score files need: open, create, whole small datasets, attributes.
+// Every reader checks the stored size against a limit before it allocates: files are hostile.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "h5score/base/element_type.hpp"
+#include "h5score/base/types.hpp"
+#include "h5score/h5/handle.hpp"
+
+namespace h5score::h5 {
+
+/// Opens a file read-only. Throws Error(no_input) where it does not exist or cannot be opened for reading (permission,
+/// directory), Error(data) where it is not a readable HDF5 file, both naming the path.
+Handle open_file(const std::string& path, const Handle& access = {});
+
+/// True if link `name` exists in `where` and leads to an object.
+bool exists(const Handle& where, const std::string& name);
+Handle open_group(const Handle& where, const std::string& name);
+Handle open_dataset(const Handle& where, const std::string& name);
+/// Creates a group, with missing parents.
+Handle create_group(const Handle& where, const std::string& name);
+
+/// Current dimensions of a dataset or attribute; empty for a scalar. Throws Error(data) for a null dataspace.
+std::vector<base::u64> shape_of(const Handle& dataset);
+
+/// Whole numeric dataset converted to double / int64 (throws if an int64 dataset is not integer-typed), in C order.
+/// `limit` bounds the number of elements; above it Error(data).
+std::vector<double> read_doubles(const Handle& dataset, base::u64 limit);
+std::vector<base::i64> read_integers(const Handle& dataset, base::u64 limit);
+/// Whole dataset of strings, fixed or variable length.
+std::vector<std::string> read_strings(const Handle& dataset, base::u64 limit);
+
+bool has_attribute(const Handle& object, const std::string& name);
+/// Scalar attributes. Throw Error(data) naming the attribute if it is absent or of another class or not one element.
+std::string read_string_attribute(const Handle& object, const std::string& name);
+double read_double_attribute(const Handle& object, const std::string& name);
+base::i64 read_integer_attribute(const Handle& object, const std::string& name);
+
+void write_attribute(const Handle& object, const std::string& name, const std::string& value);
+void write_attribute(const Handle& object, const std::string& name, double value);
+void write_attribute(const Handle& object, const std::string& name, base::i64 value);
+
+/// Creates and fills a contiguous dataset below `where`; missing parent groups are made.
+void write_doubles(const Handle& where, const std::string& name, const std::vector<base::u64>& shape,
+                   const std::vector<double>& values);
+void write_integers(const Handle& where, const std::string& name, const std::vector<base::u64>& shape,
+                    const std::vector<base::i64>& values);
+/// Variable-length UTF-8 strings, one dimension (as h5py writes str).
+void write_strings(const Handle& where, const std::string& name, const std::vector<std::string>& values);
+
+/// The element type of an HDF5 datatype that h5score understands; nullopt for others (compound, references, bit fields,
+/// odd precisions or offsets, variable length). Enumerations give their base type.
+std::optional<base::ElementType> element_type(const Handle& datatype);
+/// The HDF5 file datatype for an element type.
+Handle datatype(const base::ElementType& type);
+
+}  // namespace h5score::h5

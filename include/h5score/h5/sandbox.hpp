@@ -1,0 +1,44 @@
+// A child process that does what a damaged HDF5 file could turn against us: it is forked before MPI_Init, runs under CPU,
+// memory and time limits, and answers requests. libhdf5 itself crashes or spins on some damaged files; here that ends
+// the child, and the caller gets an Error that names the file. Free of <hdf5.h>.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "h5score/base/types.hpp"
+
+namespace h5score::h5 {
+
+class Sandbox {
+ public:
+  /// A request handler: runs in the child, on archived bytes (base/archive.hpp). What it throws is rethrown in the parent.
+  using Function = std::function<base::Bytes(base::ByteView)>;
+  struct Limits {
+    base::u64 memory_bytes = base::u64{8} << 30;  ///< address space of the child
+    std::chrono::seconds reply_timeout{600};      ///< then the child is killed and the request fails
+    std::chrono::seconds cpu_per_request{300};
+  };
+
+  /// Forks the child. Must be called while the process has one thread and before MPI_Init.
+  /// The child exits when the parent does, however that dies.
+  Sandbox(std::map<std::string, Function> functions, const Limits& limits);
+  explicit Sandbox(std::map<std::string, Function> functions) : Sandbox(std::move(functions), Limits{}) {}
+  Sandbox(Sandbox&&) noexcept;
+  Sandbox& operator=(Sandbox&&) noexcept;
+  ~Sandbox();
+
+  /// Calls function `name` in the child. `subject` (a path) names the input in the error if the child dies:
+  /// Error(data) `run7.h5: the file crashes or overloads the HDF5 library (signal 11); ...`. A child that died is not
+  /// replaced: later calls throw too.
+  base::Bytes call(const std::string& name, base::ByteView request, const std::string& subject);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace h5score::h5

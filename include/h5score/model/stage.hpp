@@ -1,0 +1,106 @@
+// The stages that a model is a chain of. Each maps n x d -> n x k row by row. Parameters are kept in double whatever the
+// evaluation precision: a float32 parameter is exact in double. Matrices are row-major.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "h5score/base/types.hpp"
+
+namespace h5score::model {
+
+using base::u64;
+
+/// Row-major matrix of parameters.
+struct Matrix {
+  u64 rows = 0;
+  u64 cols = 0;
+  std::vector<double> values;  ///< rows * cols
+};
+
+/// y = x W + b; W is d x k (as scikit-learn's MLP coefs_ and Keras' kernels), b has k entries.
+struct Affine {
+  Matrix weights;
+  std::vector<double> bias;
+};
+
+enum class ActivationKind : base::u8 {
+  identity, relu, relu6, leaky_relu, elu, selu, gelu, gelu_tanh, silu, sigmoid, hard_sigmoid, tanh, softplus, softsign,
+  exponential
+};
+
+/// Elementwise. `alpha`: slope of leaky_relu (default 0.01), scale of elu (default 1), else unused.
+struct Activation {
+  ActivationKind kind = ActivationKind::identity;
+  double alpha = 0;
+};
+
+/// Softmax over all columns of a row.
+struct Softmax {};
+
+enum class KernelKind : base::u8 { linear, polynomial, rbf, sigmoid };
+
+/// LIBSVM's kernels: linear u.v; polynomial (gamma u.v + coef0)^degree; rbf exp(-gamma |u-v|^2); sigmoid tanh(gamma u.v + coef0).
+struct Kernel {
+  KernelKind kind = KernelKind::rbf;
+  double gamma = 1;
+  double coef0 = 0;
+  base::u32 degree = 3;
+};
+
+/// y = K(x, support_vectors) coefficients + intercept. support_vectors m x d, coefficients m x k, intercept k.
+/// Only the head knows classes: a one-vs-one SVM has k = c(c-1)/2 columns in LIBSVM's order (0,1), (0,2), ..., (1,2), ...
+struct KernelExpansion {
+  Matrix support_vectors;
+  Kernel kernel;
+  Matrix coefficients;
+  std::vector<double> intercept;
+};
+
+/// Replaces `missing` (NaN or a value) in column j by statistics[j].
+struct Impute {
+  std::vector<double> statistics;
+  double missing = 0;
+  bool missing_is_nan = true;
+};
+
+/// y_j = (x_j - offset_j) * factor_j: standard, min-max, max-abs and robust scalers.
+struct Scale {
+  std::vector<double> offset;
+  std::vector<double> factor;
+};
+
+enum class Norm : base::u8 { l1, l2, max };
+/// Divides each row by its norm (scikit-learn's Normalizer; a zero row stays).
+struct Normalize {
+  Norm norm = Norm::l2;
+};
+/// Limits every value to [low, high].
+struct Clip {
+  double low = 0;
+  double high = 1;
+};
+/// log(1 + x).
+struct Log1p {};
+
+using Stage = std::variant<Affine, Activation, Softmax, KernelExpansion, Impute, Scale, Normalize, Clip, Log1p>;
+
+/// "affine 784 -> 128", "rbf kernel, 1978 support vectors", ... for inspect and messages.
+std::string describe(const Stage& stage);
+/// Width after the stage for an input of width d; throws Error(data) naming both numbers where the stage does not fit.
+u64 output_width(const Stage& stage, u64 d);
+
+template <class A> void archive(A& ar, Matrix& v) { ar(v.rows, v.cols, v.values); }
+template <class A> void archive(A& ar, Affine& v) { ar(v.weights, v.bias); }
+template <class A> void archive(A& ar, Activation& v) { ar(v.kind, v.alpha); }
+template <class A> void archive(A& /*ar*/, Softmax& /*v*/) {}
+template <class A> void archive(A& ar, Kernel& v) { ar(v.kind, v.gamma, v.coef0, v.degree); }
+template <class A> void archive(A& ar, KernelExpansion& v) { ar(v.support_vectors, v.kernel, v.coefficients, v.intercept); }
+template <class A> void archive(A& ar, Impute& v) { ar(v.statistics, v.missing, v.missing_is_nan); }
+template <class A> void archive(A& ar, Scale& v) { ar(v.offset, v.factor); }
+template <class A> void archive(A& ar, Normalize& v) { ar(v.norm); }
+template <class A> void archive(A& ar, Clip& v) { ar(v.low, v.high); }
+template <class A> void archive(A& /*ar*/, Log1p& /*v*/) {}
+
+}  // namespace h5score::model

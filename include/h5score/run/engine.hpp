@@ -1,0 +1,70 @@
+// The engine: hands the blocks of a plan to ranks, moves payloads and results, and sees every block written once.
+// It knows neither HDF5 nor models: a source, a scorer and a sink do the work.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "h5score/base/aligned_buffer.hpp"
+#include "h5score/base/types.hpp"
+#include "h5score/comm/communicator.hpp"
+#include "h5score/run/report.hpp"
+#include "h5score/sched/plan.hpp"
+
+namespace h5score::run {
+
+/// Called often during long work so that pending transfers make progress; cheap.
+using Poll = std::function<void()>;
+
+/// Root only: gives a block's payload (bytes as stored plus the recipe to decode them).
+class BlockSource {
+ public:
+  virtual ~BlockSource() = default;
+  /// Upper bound of fetch()'s payload size for this block, without I/O.
+  virtual u64 payload_bound(u64 block) const = 0;
+  virtual void fetch(u64 block, base::AlignedBuffer& payload, const Poll& poll) = 0;
+};
+
+/// Every rank: turns a payload into a block's result bytes.
+class BlockScorer {
+ public:
+  virtual ~BlockScorer() = default;
+  /// Exact size of a block's results.
+  virtual u64 result_bytes(u64 block) const = 0;
+  /// `results` has result_bytes(block) bytes. Adds its own times to decode and score of `phases`.
+  virtual void score(u64 block, base::ByteView payload, std::span<std::byte> results, PhaseTimes& phases, const Poll& poll) = 0;
+};
+
+/// Root only: takes results, in any order, each block once.
+class BlockSink {
+ public:
+  virtual ~BlockSink() = default;
+  virtual void write(u64 block, base::ByteView results, base::u32 crc, const Poll& poll) = 0;
+};
+
+enum class Schedule : base::u8 { static_, dynamic, guided };
+const char* to_string(Schedule schedule);
+
+struct EngineOptions {
+  Schedule schedule = Schedule::dynamic;
+  u64 memory_per_rank = u64{1} << 30;  ///< bound of payload and result buffers on each rank
+  /// Asked by the root between blocks: true stops the run after the blocks in hand (they are still written).
+  std::function<bool()> stop_requested;
+  /// Told by the root after each block is written: blocks done so far, rows done so far.
+  std::function<void(u64 blocks, u64 rows)> on_progress;
+};
+
+struct EngineResult {
+  std::vector<RankReport> ranks;  ///< at the root; empty elsewhere
+  double loop_seconds = 0;        ///< first fetch to last write, at the root
+  bool stopped = false;           ///< on every rank
+};
+
+/// Scores all blocks of `plan` that `todo` names (ascending, at the root; ignored elsewhere). Collective: every rank of
+/// `comm` calls it with the same plan and options. `source` and `sink` are used at rank 0 only and may be null elsewhere.
+/// A rank whose source, scorer or sink throws makes run_blocks throw on that rank with the block in the message; the
+/// caller reports and aborts the communicator, so no rank waits for ever.
+EngineResult run_blocks(comm::Communicator& comm, const sched::BlockPlan& plan, const std::vector<u64>& todo,
+                        BlockSource* source, BlockScorer& scorer, BlockSink* sink, const EngineOptions& options);
+
+}  // namespace h5score::run

@@ -1,0 +1,57 @@
+// What a run did: counted and timed per rank, merged at the root, printed as a summary and written as JSON.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "h5score/base/types.hpp"
+
+namespace h5score::run {
+
+using base::u64;
+
+/// Wall seconds of one rank's main thread by what it was doing; their sum is the rank's loop time.
+struct PhaseTimes {
+  double fetch = 0;     ///< reading payload bytes (root; every rank with direct I/O)
+  double decode = 0;    ///< inflate, unshuffle, convert
+  double score = 0;     ///< model evaluation
+  double transfer = 0;  ///< inside communication calls with work to do
+  double write = 0;     ///< writing and syncing results and ledger
+  double idle = 0;      ///< waiting for work or for others
+};
+
+struct RankReport {
+  u64 rank = 0;
+  std::string host;
+  PhaseTimes phases;
+  u64 blocks = 0;
+  u64 rows = 0;
+  u64 payload_bytes = 0;       ///< received or fetched by this rank for its own scoring
+  u64 messages = 0;            ///< point-to-point messages sent
+  u64 message_bytes = 0;
+  double longest_progress_gap = 0;  ///< seconds without a progress call while transfers were pending
+  u64 peak_memory_bytes = 0;   ///< resident set high-water mark of the process
+  u64 buffer_bytes = 0;        ///< high-water mark of payload and result buffers held by this rank
+};
+
+struct RunReport {
+  u64 rows = 0;
+  u64 blocks = 0;
+  u64 resumed_blocks = 0;      ///< taken over from a part file
+  double seconds = 0;          ///< whole run, from main's start
+  double loop_seconds = 0;     ///< first fetch to last write
+  u64 bytes_read = 0;
+  u64 bytes_written = 0;
+  u64 rows_missing = 0;        ///< status flags over all rows and models
+  u64 rows_nonfinite = 0;
+  bool stopped = false;        ///< ended early, resumable
+  std::vector<RankReport> ranks;
+};
+
+template <class A> void archive(A& ar, PhaseTimes& v) { ar(v.fetch, v.decode, v.score, v.transfer, v.write, v.idle); }
+template <class A> void archive(A& ar, RankReport& v) {
+  ar(v.rank, v.host, v.phases, v.blocks, v.rows, v.payload_bytes, v.messages, v.message_bytes, v.longest_progress_gap,
+     v.peak_memory_bytes, v.buffer_bytes);
+}
+
+}  // namespace h5score::run

@@ -1,0 +1,44 @@
+// Block plans: how rows are cut into blocks. Pure arithmetic on layout, bytes and model cost; never on the number of
+// ranks, so that a run can be resumed with any other number.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "h5score/base/types.hpp"
+
+namespace h5score::sched {
+
+using base::u64;
+
+/// A stretch of rows that one block may not cross (one file's share of the row space).
+struct PlanSpan {
+  u64 rows = 0;
+  u64 chunk_rows = 0;         ///< rows per chunk row; 0: no chunk grid
+  u64 phase = 0;              ///< rows of the first chunk row that lie before the span (--rows cuts)
+  double payload_bytes_per_row = 0;  ///< stored (compressed) bytes
+  double decoded_bytes_per_row = 0;
+};
+
+struct PlanLimits {
+  double target_bytes = 4.0 * 1024 * 1024;       ///< payload (or decoded, the larger /4) bytes aimed at
+  double max_bytes = 256.0 * 1024 * 1024;        ///< hard limit of decoded + result bytes of one block
+  double flops_per_row = 0;
+  double target_flops = 2.5e9;                   ///< about 50 ms of one core
+  double result_bytes_per_row = 0;
+  u64 block_rows = 0;                            ///< --block-rows: exact rows per block if not 0
+};
+
+/// Blocks 0..blocks()-1; block b holds rows [boundaries[b], boundaries[b+1]) of the run's row space.
+struct BlockPlan {
+  std::vector<u64> boundaries{0};
+  /// Blocks with the same group share stored bytes (a chunk row cut inside) and should stay on one rank; empty: no groups.
+  std::vector<u64> groups;
+  [[nodiscard]] u64 blocks() const { return boundaries.size() - 1; }
+  [[nodiscard]] u64 rows() const { return boundaries.back(); }
+  [[nodiscard]] base::RowRange range(u64 block) const { return {boundaries[block], boundaries[block + 1]}; }
+};
+
+BlockPlan make_plan(std::span<const PlanSpan> spans, const PlanLimits& limits);
+
+}  // namespace h5score::sched

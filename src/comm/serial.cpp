@@ -1,0 +1,1 @@
+#include "h5score/comm/communicator.hpp"

@@ -1,0 +1,44 @@
+// Error translation and lifetime of HDF5 identifiers.
+#include "h5score/h5/handle.hpp"
+
+namespace h5score::h5 {
+namespace {
+
+// The innermost record (n == 0 walking upward is the outermost caller last) names the cause best.
+herr_t keep_first(unsigned /*n*/, const H5E_error2_t* record, void* data) {
+  auto* text = static_cast<std::string*>(data);
+  if (text->empty() && record->desc != nullptr) *text = record->desc;
+  return 0;
+}
+
+}  // namespace
+
+std::string take_error_text() {
+  std::string text;
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, &text);
+  H5Eclear2(H5E_DEFAULT);
+  return text.empty() ? "HDF5 gives no reason" : text;
+}
+
+void initialise() {
+  static const bool done = [] {
+    H5dont_atexit();  // must precede H5open: an exit() after a failure must never flush files behind our back
+    check(H5open(), "the HDF5 library does not start", base::ExitCode::internal);
+    check(H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr), "HDF5 error printing cannot be switched off",
+          base::ExitCode::internal);
+    return true;
+  }();
+  static_cast<void>(done);
+}
+
+void Handle::close(const std::string& what) {
+  const hid_t id = std::exchange(id_, H5I_INVALID_HID);
+  if (id >= 0) check(H5Idec_ref(id), what, base::ExitCode::io);
+}
+
+void Handle::reset() noexcept {
+  const hid_t id = std::exchange(id_, H5I_INVALID_HID);
+  if (id >= 0 && H5Idec_ref(id) < 0) H5Eclear2(H5E_DEFAULT);
+}
+
+}  // namespace h5score::h5

@@ -1,0 +1,1 @@
+#include "h5score/run/score_job.hpp"

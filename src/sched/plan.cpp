@@ -1,0 +1,2 @@
+// Placeholder until the plan is written.
+#include "h5score/sched/plan.hpp"

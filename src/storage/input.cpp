@@ -1,0 +1,1 @@
+#include "h5score/h5/io.hpp"
