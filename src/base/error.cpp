@@ -16,8 +16,12 @@ std::string sentence(const std::string& problem, const std::string& why, const s
 Error::Error(ExitCode code, const std::string& problem, const std::string& why, const std::string& suggestion)
     : Error(code, sentence(problem, why, suggestion), 0) {}
 
-Error Error::in(const std::string& prefix) const { return {code_, prefix + ": " + what(), 0}; }
+Error Error::in(const std::string& prefix) const {
+  return {code_, prefix + ": " + what(), 0};
+}
 
-std::string errno_text(int errno_value) { return std::generic_category().message(errno_value); }
+std::string errno_text(int errno_value) {
+  return std::generic_category().message(errno_value);
+}
 
 }  // namespace h5score::base

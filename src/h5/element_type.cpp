@@ -11,15 +11,20 @@ using base::ElementKind;
 using base::ElementType;
 
 // True if the type uses all its bits, so that bytes can be converted without HDF5.
-bool plain(hid_t type, std::size_t size) { return H5Tget_precision(type) == size * 8 && H5Tget_offset(type) == 0; }
+bool plain(hid_t type, std::size_t size) {
+  return H5Tget_precision(type) == size * 8 && H5Tget_offset(type) == 0;
+}
 
-bool power_of_two_up_to_8(std::size_t size) { return size == 1 || size == 2 || size == 4 || size == 8; }
+bool power_of_two_up_to_8(std::size_t size) {
+  return size == 1 || size == 2 || size == 4 || size == 8;
+}
 
 std::optional<ElementType> integer_type(hid_t type) {
   const std::size_t size = H5Tget_size(type);
   if (!power_of_two_up_to_8(size) || !plain(type, size)) return std::nullopt;
   const auto kind = H5Tget_sign(type) == H5T_SGN_NONE ? ElementKind::unsigned_integer : ElementKind::signed_integer;
-  return ElementType{.kind = kind, .size = base::narrow<base::u32>(size), .big_endian = H5Tget_order(type) == H5T_ORDER_BE};
+  return ElementType{
+      .kind = kind, .size = base::narrow<base::u32>(size), .big_endian = H5Tget_order(type) == H5T_ORDER_BE};
 }
 
 // IEEE binary16/32/64 by their field positions; other float formats (VAX, long double, bfloat16) are left to HDF5.
@@ -37,9 +42,11 @@ std::optional<ElementType> float_type(hid_t type) {
   const std::size_t expected = size == 2 ? 5 : (size == 4 ? 8 : 11);
   const bool ieee = plain(type, size) && sign == size * 8 - 1 && mantissa == 0 && exponent_bits == expected &&
                     exponent == mantissa_bits && mantissa_bits == size * 8 - 1 - expected &&
-                    H5Tget_norm(type) == H5T_NORM_IMPLIED && H5Tget_ebias(type) == (std::size_t{1} << (expected - 1)) - 1;
+                    H5Tget_norm(type) == H5T_NORM_IMPLIED &&
+                    H5Tget_ebias(type) == (std::size_t{1} << (expected - 1)) - 1;
   if (!ieee) return std::nullopt;
-  return ElementType{.kind = ElementKind::floating, .size = base::narrow<base::u32>(size), .big_endian = order == H5T_ORDER_BE};
+  return ElementType{
+      .kind = ElementKind::floating, .size = base::narrow<base::u32>(size), .big_endian = order == H5T_ORDER_BE};
 }
 
 }  // namespace

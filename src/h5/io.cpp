@@ -1,13 +1,13 @@
 // Whole small datasets, attributes and groups.
 #include "h5score/h5/io.hpp"
 
+#include "h5score/base/narrow.hpp"
+
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <sys/stat.h>
-
-#include "h5score/base/narrow.hpp"
 
 namespace h5score::h5 {
 namespace {
@@ -46,7 +46,8 @@ std::vector<T> read_numbers(const Handle& dataset, u64 limit, hid_t memory_type)
   const auto kind = class_of(dataset);
   const bool integer = kind == H5T_INTEGER || kind == H5T_ENUM;
   if (!integer && (kind != H5T_FLOAT || std::is_integral_v<T>))
-    throw Error(ExitCode::data, "a dataset has the wrong type", std::is_integral_v<T> ? "integers expected" : "numbers expected");
+    throw Error(ExitCode::data, "a dataset has the wrong type",
+                std::is_integral_v<T> ? "integers expected" : "numbers expected");
   std::vector<T> values(checked_elements(dataset, limit));
   if (values.empty()) return values;
   check(H5Dread(dataset.get(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), "a dataset cannot be read");
@@ -56,7 +57,8 @@ std::vector<T> read_numbers(const Handle& dataset, u64 limit, hid_t memory_type)
 // Reads strings of a dataset or attribute through `read(memory type, buffer)`.
 template <class Read>
 std::vector<std::string> strings_of(const Handle& type, u64 n, Read read) {
-  if (H5Tget_class(type.get()) != H5T_STRING) throw Error(ExitCode::data, "text expected", "the stored type is another");
+  if (H5Tget_class(type.get()) != H5T_STRING)
+    throw Error(ExitCode::data, "text expected", "the stored type is another");
   std::vector<std::string> result(n);
   if (n == 0) return result;
   if (H5Tis_variable_str(type.get()) > 0) {
@@ -98,7 +100,8 @@ T read_scalar_attribute(const Handle& object, const std::string& name, hid_t mem
   return value;
 }
 
-void write_scalar_attribute(const Handle& object, const std::string& name, hid_t file_type, hid_t memory_type, const void* value) {
+void write_scalar_attribute(const Handle& object, const std::string& name, hid_t file_type, hid_t memory_type,
+                            const void* value) {
   const std::string what = "attribute '" + name + "' cannot be written";
   const Handle space(H5Screate(H5S_SCALAR), what, ExitCode::io);
   const Handle attribute(H5Acreate2(object.get(), name.c_str(), file_type, space.get(), H5P_DEFAULT, H5P_DEFAULT), what,
@@ -123,7 +126,8 @@ void write_dataset(const Handle& where, const std::string& name, const std::vect
   const Handle links(H5Pcreate(H5P_LINK_CREATE), what, ExitCode::internal);
   check(H5Pset_create_intermediate_group(links.get(), 1), what, ExitCode::internal);
   const Handle dataset(
-      H5Dcreate2(where.get(), name.c_str(), file_type, space.get(), links.get(), H5P_DEFAULT, H5P_DEFAULT), what, ExitCode::io);
+      H5Dcreate2(where.get(), name.c_str(), file_type, space.get(), links.get(), H5P_DEFAULT, H5P_DEFAULT), what,
+      ExitCode::io);
   if (elements(shape) != 0)
     check(H5Dwrite(dataset.get(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), what, ExitCode::io);
 }
@@ -173,7 +177,8 @@ Handle create_group(const Handle& where, const std::string& name) {
 
 std::vector<u64> shape_of(const Handle& dataset) {
   const Handle space = space_of(dataset);
-  if (H5Sget_simple_extent_type(space.get()) == H5S_NULL) throw Error(ExitCode::data, "a dataset is empty (no dataspace)");
+  if (H5Sget_simple_extent_type(space.get()) == H5S_NULL)
+    throw Error(ExitCode::data, "a dataset is empty (no dataspace)");
   const int rank = check(H5Sget_simple_extent_ndims(space.get()), "a dataspace cannot be read");
   std::vector<hsize_t> extents(static_cast<std::size_t>(rank));
   check(H5Sget_simple_extent_dims(space.get(), extents.data(), nullptr), "a dataspace cannot be read");
@@ -195,7 +200,9 @@ std::vector<std::string> read_strings(const Handle& dataset, u64 limit) {
   });
 }
 
-bool has_attribute(const Handle& object, const std::string& name) { return H5Aexists(object.get(), name.c_str()) > 0; }
+bool has_attribute(const Handle& object, const std::string& name) {
+  return H5Aexists(object.get(), name.c_str()) > 0;
+}
 
 std::string read_string_attribute(const Handle& object, const std::string& name) {
   const Handle attribute = open_attribute(object, name);
@@ -228,7 +235,8 @@ void write_attribute(const Handle& object, const std::string& name, base::i64 va
   write_scalar_attribute(object, name, H5T_STD_I64LE, H5T_NATIVE_INT64, &value);
 }
 
-void write_doubles(const Handle& where, const std::string& name, const std::vector<u64>& shape, const std::vector<double>& values) {
+void write_doubles(const Handle& where, const std::string& name, const std::vector<u64>& shape,
+                   const std::vector<double>& values) {
   write_dataset(where, name, shape, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, values.data());
 }
 

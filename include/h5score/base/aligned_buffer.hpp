@@ -1,13 +1,13 @@
-// A growing, reusable, 64-byte-aligned byte buffer. Reuse matters: a fresh buffer per block costs 5-10 times its copy in
-// page faults. Contents are not kept when it grows, and never initialised.
+// A growing, reusable, 64-byte-aligned byte buffer. Reuse matters: a fresh buffer per block costs 5-10 times its copy
+// in page faults. Contents are not kept when it grows, and never initialised.
 #pragma once
+
+#include "h5score/base/types.hpp"
 
 #include <cstdlib>
 #include <memory>
 #include <new>
 #include <span>
-
-#include "h5score/base/types.hpp"
 
 namespace h5score::base {
 

@@ -1,9 +1,12 @@
-// Flat binary archive for what crosses a process or an MPI message: little structs, strings, vectors, optionals, variants.
-// A type takes part by `template <class A> void archive(A& ar, T& value) { ar(value.x, value.y); }` beside it (found by
-// argument-dependent lookup), which serves both directions. Same-endian only: it is never written to a file.
+// Flat binary archive for what crosses a process or an MPI message: little structs, strings, vectors, optionals,
+// variants. A type takes part by `template <class A> void archive(A& ar, T& value) { ar(value.x, value.y); }` beside it
+// (found by argument-dependent lookup), which serves both directions. Same-endian only: it is never written to a file.
 // Reader checks every count against the bytes that remain before it allocates: the bytes may come from a child process
 // that a damaged file has taken over.
 #pragma once
+
+#include "h5score/base/error.hpp"
+#include "h5score/base/types.hpp"
 
 #include <cstring>
 #include <map>
@@ -13,9 +16,6 @@
 #include <utility>
 #include <variant>
 #include <vector>
-
-#include "h5score/base/error.hpp"
-#include "h5score/base/types.hpp"
 
 namespace h5score::base {
 

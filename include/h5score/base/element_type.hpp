@@ -1,9 +1,9 @@
 // The numeric type of a stored element, independent of HDF5: what a recipe for decoding needs to know.
 #pragma once
 
-#include <string>
-
 #include "h5score/base/types.hpp"
+
+#include <string>
 
 namespace h5score::base {
 
@@ -16,9 +16,9 @@ enum class ElementKind : u8 {
 
 struct ElementType {
   ElementKind kind = ElementKind::floating;
-  u32 size = 4;             ///< bytes per element: 1, 2, 4, 8; any for fixed_string
-  bool big_endian = false;  ///< byte order as stored
-  bool utf8 = false;        ///< fixed_string: character set
+  u32 size = 4;               ///< bytes per element: 1, 2, 4, 8; any for fixed_string
+  bool big_endian = false;    ///< byte order as stored
+  bool utf8 = false;          ///< fixed_string: character set
   bool space_padded = false;  ///< fixed_string: padded with spaces (Fortran), else with zeros
   bool operator==(const ElementType&) const = default;
 

@@ -8,13 +8,13 @@ namespace h5score::base {
 
 enum class ExitCode : int {
   ok = 0,
-  usage = 64,         ///< the command line is wrong
-  data = 65,          ///< bad input data or a bad model
-  no_input = 66,      ///< an input does not exist or cannot be read
-  internal = 70,      ///< a bug of ours
-  cant_create = 73,   ///< the output cannot be created
-  io = 74,            ///< an I/O error while running
-  stopped = 75,       ///< stopped early, resumable
+  usage = 64,        ///< the command line is wrong
+  data = 65,         ///< bad input data or a bad model
+  no_input = 66,     ///< an input does not exist or cannot be read
+  internal = 70,     ///< a bug of ours
+  cant_create = 73,  ///< the output cannot be created
+  io = 74,           ///< an I/O error while running
+  stopped = 75,      ///< stopped early, resumable
 };
 
 /// An error as a person reads it: `problem (why); suggestion`. Empty parts are left out.

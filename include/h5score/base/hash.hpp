@@ -1,9 +1,9 @@
 // Checksums and content hashes: CRC-32 (IEEE 802.3, as zlib) for results in the ledger, XXH3-128 for identities.
 #pragma once
 
-#include <string>
-
 #include "h5score/base/types.hpp"
+
+#include <string>
 
 namespace h5score::base {
 

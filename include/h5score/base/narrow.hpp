@@ -1,11 +1,11 @@
 // Checked conversions between integer types and overflow-checked arithmetic on sizes.
 #pragma once
 
-#include <string>
-#include <utility>
-
 #include "h5score/base/error.hpp"
 #include "h5score/base/types.hpp"
+
+#include <string>
+#include <utility>
 
 namespace h5score::base {
 

@@ -1,15 +1,15 @@
 // Owning HDF5 identifiers and error translation. Inside src/ only: nothing that users include pulls in <hdf5.h>.
-// Every C call goes through check(): a failed one throws base::Error with the innermost message of HDF5's own stack, and
-// nothing is ever printed as HDF5-DIAG text.
+// Every C call goes through check(): a failed one throws base::Error with the innermost message of HDF5's own stack,
+// and nothing is ever printed as HDF5-DIAG text.
 #pragma once
+
+#include "h5score/base/error.hpp"
 
 #include <hdf5.h>
 
 #include <concepts>
 #include <string>
 #include <utility>
-
-#include "h5score/base/error.hpp"
 
 namespace h5score::h5 {
 

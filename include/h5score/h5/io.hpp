@@ -2,13 +2,13 @@
 // Every reader checks the stored size against a limit before it allocates: files are hostile.
 #pragma once
 
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "h5score/base/element_type.hpp"
 #include "h5score/base/types.hpp"
 #include "h5score/h5/handle.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace h5score::h5 {
 
