@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "h5score/base/types.hpp"
@@ -51,6 +52,7 @@ struct ScoreOptions {
   PrecisionChoice precision = PrecisionChoice::automatic;
   std::string trace;
   std::string command_line;         ///< as typed, for the records and for "resume with: ..."
+  std::vector<std::pair<std::string, std::string>> versions;  ///< program and libraries, for the records
 };
 
 /// The functions that the name node's child process serves for a score run (input metadata, model files). To be given to
