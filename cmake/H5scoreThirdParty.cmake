@@ -1,0 +1,26 @@
+# Targets for the third-party libraries that come without targets of their own. Included by the build, and by an installed
+# h5scoreConfig.cmake, whose static libraries name the same targets. HDF5 and MPI must have been found before.
+if(NOT TARGET h5score_hdf5)
+  add_library(h5score_hdf5 INTERFACE IMPORTED)
+  target_include_directories(h5score_hdf5 SYSTEM INTERFACE ${HDF5_INCLUDE_DIRS})
+  target_compile_definitions(h5score_hdf5 INTERFACE ${HDF5_DEFINITIONS} H5_USE_110_API)
+  target_link_libraries(h5score_hdf5 INTERFACE ${HDF5_LIBRARIES})
+  if(HDF5_IS_PARALLEL)
+    target_link_libraries(h5score_hdf5 INTERFACE MPI::MPI_C)
+  endif()
+endif()
+
+find_path(H5SCORE_LIBDEFLATE_INCLUDE libdeflate.h)
+find_library(H5SCORE_LIBDEFLATE_LIBRARY NAMES deflate)
+if(H5SCORE_LIBDEFLATE_INCLUDE AND H5SCORE_LIBDEFLATE_LIBRARY AND NOT TARGET h5score_deflate)
+  add_library(h5score_deflate INTERFACE IMPORTED)
+  target_include_directories(h5score_deflate SYSTEM INTERFACE ${H5SCORE_LIBDEFLATE_INCLUDE})
+  target_link_libraries(h5score_deflate INTERFACE ${H5SCORE_LIBDEFLATE_LIBRARY})
+endif()
+
+find_path(H5SCORE_XXHASH_INCLUDE xxhash.h)
+if(H5SCORE_XXHASH_INCLUDE AND NOT TARGET h5score_xxhash)
+  add_library(h5score_xxhash INTERFACE IMPORTED)
+  target_include_directories(h5score_xxhash SYSTEM INTERFACE ${H5SCORE_XXHASH_INCLUDE})
+  target_compile_definitions(h5score_xxhash INTERFACE XXH_INLINE_ALL)
+endif()
