@@ -1,0 +1,91 @@
+// The score file: everything is allocated first, HDF5 closes the metadata, and from then on only raw bytes change. So a
+// kill at any moment leaves a readable part file and a ledger that claims no block whose results are not safely on
+// disk. The protocol is described in docs/score-file.md. Used by the root only.
+#pragma once
+
+#include "h5score/base/types.hpp"
+#include "h5score/storage/posix_file.hpp"
+#include "h5score/storage/score_description.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace h5score::storage {
+
+/// What a new score file is to hold.
+struct ScoreFileSpec {
+  u64 rows = 0;
+  /// The results of a block are one byte string: column after column, each rows(block) x row_bytes().
+  std::vector<ScoreColumn> columns;
+  std::vector<u64> boundaries{0};  ///< ascending from 0 to rows; {0} where there are no rows
+  std::vector<LabelTable> tables;
+  std::vector<InputRecord> inputs;
+  std::string identity;  ///< JSON: all that a resumed run must agree with
+};
+
+enum class FileLocking : base::u8 {
+  automatic,  ///< lock; where the file system cannot, warn
+  on,         ///< lock; where the file system cannot, fail
+  off,
+};
+
+struct ScoreFileOptions {
+  bool overwrite = false;     ///< replace an existing OUT (when complete) and drop an existing OUT.part
+  double sync_interval = 30;  ///< seconds from one sync of the data to the next
+  FileLocking locking = FileLocking::automatic;
+  std::function<void(const std::string&)> warn;  ///< told what a person should know; may be empty
+  PosixCalls* calls = nullptr;                   ///< a test's double; null: the system
+};
+
+/// The part file's name while a run writes, and the final name's: `OUT.part`.
+std::string part_path(const std::string& output);
+
+class ScoreFile {
+ public:
+  /// Makes OUT.part, allocated and locked, ready for write(). Nothing exists under a final name until finish().
+  /// Throws Error(cant_create): OUT or OUT.part exists without `overwrite`, the folder is missing, read-only or not
+  /// writable, the disk is too full, another run writes this output, or two columns want one path.
+  static ScoreFile create(const std::string& output, const ScoreFileSpec& spec, const RunFacts& run,
+                          const ScoreFileOptions& options);
+
+  /// Continues the part file that `part` describes (from read_scores(part_path(output)), best through the sandbox):
+  /// locks it, compares the identity, re-reads every block that the ledger claims and forgets those whose CRC is wrong.
+  /// Throws Error(usage) where the identity differs, Error(cant_create) where another run writes it or OUT exists
+  /// without `overwrite`, Error(data) where the file is not the one described, Error(io).
+  static ScoreFile resume(const std::string& output, const ScoreDescription& part, const std::string& identity,
+                          const RunFacts& run, const ScoreFileOptions& options);
+
+  ScoreFile(ScoreFile&&) noexcept;
+  ScoreFile& operator=(ScoreFile&&) noexcept;
+  /// Leaves the part file as it is: blocks that no ledger entry claims yet are redone by the next run.
+  ~ScoreFile();
+
+  [[nodiscard]] const std::vector<u64>& boundaries() const;
+  /// Blocks still to be written, ascending.
+  [[nodiscard]] std::vector<u64> todo() const;
+  [[nodiscard]] u64 result_bytes(u64 block) const;
+  /// Blocks of a resumed file whose stored results failed their CRC, now part of todo().
+  [[nodiscard]] u64 blocks_rejected() const;
+
+  /// Writes one block's results; each block once, in any order. Every sync_interval seconds the data is synced by a
+  /// helper thread and the ledger then claims those blocks. `crc` is base::crc32 of `results`; a mismatch is
+  /// Error(internal). Throws Error(io) with path and offset; a failed sync is reported by the next call and is final.
+  void write(u64 block, ByteView results, u32 crc, const Poll& poll = {});
+
+  /// Stops early: everything written so far is synced and claimed, the run's end noted; OUT.part stays.
+  void suspend();
+
+  /// All blocks are written: syncs, reads the ledger back, notes the run's end and renames OUT.part to OUT. Throws
+  /// Error(internal) if a block is missing, Error(cant_create) if OUT appeared meanwhile and may not be replaced (the
+  /// complete scores then are in OUT.part), Error(io).
+  void finish();
+
+ private:
+  class Impl;
+  explicit ScoreFile(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace h5score::storage
