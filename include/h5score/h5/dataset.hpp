@@ -1,0 +1,94 @@
+// What a dataset is, told flatly enough to be read without the HDF5 library: type, shape, layout, filters and where its
+// bytes lie in the file. Free of <hdf5.h>: workers and the root use these values and never open an input with HDF5.
+#pragma once
+
+#include "h5score/base/element_type.hpp"
+#include "h5score/base/types.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace h5score::h5 {
+
+using base::u32;
+using base::u64;
+using base::u8;
+
+/// Where bytes were never allocated, an address has this value.
+inline constexpr u64 no_address = ~u64{0};
+
+/// One filter of a pipeline, in the order of writing. `name` is for messages.
+struct Filter {
+  static constexpr u32 deflate = 1;
+  static constexpr u32 shuffle = 2;
+  static constexpr u32 fletcher32 = 3;
+  u32 id = 0;
+  std::string name;
+  std::vector<u32> values;  ///< client data as stored in the file
+  bool operator==(const Filter&) const = default;
+};
+
+enum class Layout : u8 { compact, contiguous, chunked, virtual_sources, external_files };
+const char* to_string(Layout layout);
+
+struct DatasetFacts {
+  std::string file;        ///< the file that holds it: another than the one opened where an external link leads there
+  std::string name;        ///< its absolute name in `file`
+  std::vector<u64> shape;  ///< empty: scalar or null
+  bool null = false;       ///< null dataspace
+  std::optional<base::ElementType> type;     ///< as stored; absent: its bytes mean nothing without the library
+  std::optional<base::ElementType> read_as;  ///< what the library can convert it to (equals *type if that is there)
+  bool variable_string = false;              ///< variable-length text
+  std::string type_name;                     ///< for people: "float32", "compound of 4 fields", "variable-length text"
+  Layout layout = Layout::contiguous;
+  u64 address = no_address;          ///< contiguous: absolute file offset
+  std::vector<u64> chunk;            ///< chunked: extents of a chunk
+  std::vector<Filter> filters;       ///< chunked
+  std::vector<std::string> missing;  ///< filters that this HDF5 has no decoder for: "32015 (zstd)"
+  bool raw_edges = false;            ///< chunks that the dataset's bounds cut are stored unfiltered
+  base::Bytes fill;                  ///< one element of *type as stored; zeros where the fill value is undefined
+  u64 stored_bytes = 0;              ///< allocated in the file
+};
+
+template <class A>
+void archive(A& ar, Filter& v) {
+  ar(v.id, v.name, v.values);
+}
+template <class A>
+void archive(A& ar, DatasetFacts& v) {
+  ar(v.file, v.name, v.shape, v.null, v.type, v.read_as, v.variable_string, v.type_name, v.layout, v.address, v.chunk,
+     v.filters, v.missing, v.raw_edges, v.fill, v.stored_bytes);
+}
+
+/// Where the chunks of a run of chunk rows lie: element i is the i-th chunk in C order of the chunk grid, starting at
+/// the first chunk of the run. A chunk that was never written has address no_address and size 0.
+struct ChunkMap {
+  std::vector<u64> address;  ///< absolute file offsets
+  std::vector<u32> size;     ///< stored bytes
+  std::vector<u32> mask;     ///< bit i set: filter i was skipped for this chunk; empty: all zero
+};
+template <class A>
+void archive(A& ar, ChunkMap& v) {
+  ar(v.address, v.size, v.mask);
+}
+
+/// Opens `dataset` of file `path` and describes it. Throws Error(no_input) where the file cannot be opened, Error(data)
+/// where it is damaged or has no such dataset. Calls the library: for use in a Sandbox.
+DatasetFacts describe_dataset(const std::string& path, const std::string& dataset);
+
+/// Every dataset of a file that hard links reach, in order of names. Datasets that cannot be described are left out.
+std::vector<DatasetFacts> describe_all_datasets(const std::string& path);
+
+/// The map of chunk rows [first, first + count) of a chunked dataset, without reading any data. Throws Error(data)
+/// where the index is damaged or claims bytes outside the file.
+ChunkMap map_chunks(const DatasetFacts& facts, u64 first, u64 count);
+
+/// Rows [rows.begin, rows.end) of a dataset read by the library and converted to `type` (facts.read_as, or a
+/// fixed string for variable-length text), in C order. Throws Error(data).
+base::Bytes read_rows(const DatasetFacts& facts, base::RowRange rows, const base::ElementType& type);
+
+/// Longest text of a variable-length string dataset in bytes, at least 1.
+u64 longest_string(const DatasetFacts& facts);
+
+}  // namespace h5score::h5

@@ -1,0 +1,27 @@
+// The name node's part of reading inputs: functions for h5::Sandbox that ask the HDF5 library what datasets are.
+#pragma once
+
+#include "h5score/h5/sandbox.hpp"
+#include "h5score/storage/layout.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace h5score::storage {
+
+/// To be given to the Sandbox that an Input is opened with (together with other modules' functions).
+std::map<std::string, h5::Sandbox::Function> storage_functions();
+
+/// One dataset of a file, as `inspect` shows it.
+struct DatasetDescription {
+  h5::DatasetFacts facts;
+  std::string reading;     ///< "by its chunks, 3 filters decoded here", "by the name node: virtual dataset", ...
+  std::string refusal;     ///< why it cannot be scored; empty: it can
+  bool candidate = false;  ///< among those that --dataset chooses from when left out
+};
+
+/// All datasets of a file. Throws Error(no_input) or Error(data) naming the path.
+std::vector<DatasetDescription> describe_file(h5::Sandbox& name_node, const std::string& path);
+
+}  // namespace h5score::storage
