@@ -25,8 +25,11 @@ std::vector<PhaseSpread> phase_spread(const RunReport& report);
 /// s).
 std::string bounded_by(const RunReport& report);
 
+/// The command that continues a stopped run: as typed, with --resume and without --overwrite.
+std::string resume_command(const ScoreOptions& options);
+
 std::string format_summary(const RunReport& report, const ScoreOptions& options, const TextStyle& style);
-/// Prints the summary on standard output.
+/// Prints the summary on standard output and, of a stopped run, the command that resumes it on standard error.
 void print_summary(const RunReport& report, const ScoreOptions& options);
 
 /// The report as JSON text, schema "h5score-report/1".

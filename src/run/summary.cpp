@@ -1,0 +1,187 @@
+// The summary at the end of a run.
+#include "h5score/run/summary.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <numeric>
+#include <set>
+
+namespace h5score::run {
+namespace {
+
+constexpr std::array phase_names{"fetch", "decode", "score", "transfer", "write", "idle"};
+enum Phase : std::size_t { fetch, decode, score_, transfer, write_, idle };
+
+std::array<double, 6> values(const PhaseTimes& p) {
+  return {p.fetch, p.decode, p.score, p.transfer, p.write, p.idle};
+}
+
+std::string plural(u64 n, const std::string& noun) {
+  return fmt::format("{} {}{}", format_count(n), noun, n == 1 ? "" : "s");
+}
+
+double per(double amount, double seconds) {
+  return seconds > 0 ? amount / seconds : 0;
+}
+
+std::string status_line(const RunReport& report) {
+  const u64 results = report.rows * std::max<u64>(1, report.models.size());
+  const u64 bad = std::min(results, report.rows_missing + report.rows_nonfinite);
+  std::string text = fmt::format("{} ok, {} missing, {} non-finite", format_count(results - bad),
+                                 format_count(report.rows_missing), format_count(report.rows_nonfinite));
+  if (report.models.size() > 1) text += fmt::format(" (rows of {} models)", report.models.size());
+  return text;
+}
+
+std::string place_line(const RunReport& report, const ScoreOptions& options) {
+  std::set<std::string> hosts;
+  for (const auto& rank : report.ranks) hosts.insert(rank.host);
+  std::string where = hosts.size() == 1 ? *hosts.begin() : plural(hosts.size(), "host");
+  std::string text = fmt::format("{} x {} on {}", plural(std::max<u64>(1, report.ranks.size()), "rank"),
+                                 plural(report.threads, "thread"), where.empty() ? "1 host" : where);
+  if (report.ranks.size() > 1) text += fmt::format(", {} schedule", to_string(options.schedule));
+  if (report.ranks.size() > 1 && !report.io.empty()) text += fmt::format(", {} I/O", report.io);
+  if (!report.isa.empty()) text += ", " + report.isa;
+  return text;
+}
+
+std::string memory_line(const RunReport& report) {
+  const auto most = std::max_element(report.ranks.begin(), report.ranks.end(), [](const auto& a, const auto& b) {
+    return a.peak_memory_bytes < b.peak_memory_bytes;
+  });
+  if (most == report.ranks.end() || most->peak_memory_bytes == 0) return {};
+  std::string text = format_bytes(static_cast<double>(most->peak_memory_bytes));
+  if (report.ranks.size() > 1) text += fmt::format(" at most (rank {})", most->rank);
+  return text + ", " + format_bytes(static_cast<double>(most->buffer_bytes)) + " of it buffers";
+}
+
+std::string headline(const RunReport& report) {
+  const double loop = report.loop_seconds;
+  std::string text;
+  if (report.stopped) {
+    const u64 done = report.rows_total == 0 ? report.rows : std::min(report.rows_total, report.rows);
+    text = fmt::format("Stopped early: scored {} of {} rows", format_count(done), format_count(report.rows_total));
+  } else {
+    text = fmt::format("Scored {} rows", format_count(report.rows));
+  }
+  return fmt::format("{} in {}: {}, {}\n", text, format_duration(report.seconds),
+                     format_rate(per(static_cast<double>(report.rows), loop), "rows"),
+                     format_byte_rate(per(static_cast<double>(report.bytes_read), loop)));
+}
+
+std::string phase_table(const RunReport& report, const TextStyle& style) {
+  using enum Table::Align;
+  const bool several = report.ranks.size() > 1;
+  Table table(several ? std::vector{left, right, right, right, right} : std::vector{left, right, right});
+  table.add(several ? std::vector<std::string>{"seconds per rank", "min", "median", "max", "share"}
+                    : std::vector<std::string>{"phase", "seconds", "share"});
+  for (const auto& phase : phase_spread(report)) {
+    const std::string share = fmt::format("{:.0f} %", phase.share * 100);
+    const auto seconds = [](double s) { return fmt::format("{:.2f}", s); };
+    if (several)
+      table.add({phase.name, seconds(phase.least), seconds(phase.median), seconds(phase.most), share});
+    else
+      table.add({phase.name, seconds(phase.most), share});
+  }
+  return table.text(style);
+}
+
+}  // namespace
+
+std::vector<PhaseSpread> phase_spread(const RunReport& report) {
+  std::vector<PhaseSpread> spread(phase_names.size());
+  double all = 0;
+  for (std::size_t p = 0; p < spread.size(); ++p) {
+    spread[p].name = phase_names[p];
+    if (report.ranks.empty()) continue;
+    std::vector<double> seconds;
+    for (const auto& rank : report.ranks) seconds.push_back(values(rank.phases)[p]);
+    std::sort(seconds.begin(), seconds.end());
+    const std::size_t middle = seconds.size() / 2;
+    spread[p].least = seconds.front();
+    spread[p].median = seconds.size() % 2 == 1 ? seconds[middle] : (seconds[middle - 1] + seconds[middle]) / 2;
+    spread[p].most = seconds.back();
+    spread[p].share = std::accumulate(seconds.begin(), seconds.end(), 0.0);
+    all += spread[p].share;
+  }
+  for (auto& phase : spread) phase.share = all > 0 ? phase.share / all : 0;
+  return spread;
+}
+
+std::string bounded_by(const RunReport& report) {
+  if (report.ranks.empty() || report.loop_seconds < 0.1) return {};
+  const auto spread = phase_spread(report);
+  const auto percent = [](double share) { return fmt::format("{:.0f} %", share * 100); };
+  const bool several = report.ranks.size() > 1;
+
+  // Ranks that wait for a root that never waits: the root's own work is the limit, not the sum over the ranks.
+  const auto root = values(report.ranks.front().phases);
+  const double root_time = std::accumulate(root.begin(), root.end(), 0.0);
+  const double root_service = per(root[fetch] + root[transfer] + root[write_], root_time);
+  if (several && spread[idle].share > 0.25 && root_service > 0.5) {
+    std::size_t worst = fetch;
+    for (const std::size_t p : {transfer, write_})
+      if (root[p] > root[worst]) worst = p;
+    static constexpr const char* work[] = {"reading", "", "", "sending and receiving", "writing"};
+    return fmt::format("bounded by rank 0's {} ({} of its time, while the ranks waited {}); fewer ranks do as well",
+                       work[worst], percent(per(root[worst], root_time)), percent(spread[idle].share));
+  }
+  if (several && spread[idle].share > 0.4)
+    return fmt::format(
+        "bounded by waiting ({} of the ranks' time, {} for {}); fewer ranks or a smaller --block-rows help",
+        percent(spread[idle].share), plural(report.blocks, "block"), plural(report.ranks.size(), "rank"));
+
+  std::size_t worst = fetch;
+  for (std::size_t p = fetch; p < idle; ++p)
+    if (spread[p].share > spread[worst].share) worst = p;
+  static constexpr const char* work[] = {"reading", "decoding", "scoring", "moving blocks between ranks", "writing"};
+  static constexpr const char* advice[] = {"faster storage helps, more ranks do not", "more ranks or threads help",
+                                           "more ranks or threads help", "fewer ranks do as well",
+                                           "faster storage or a longer --sync-interval helps"};
+  return fmt::format("bounded by {} ({} of the {} time); {}", work[worst], percent(spread[worst].share),
+                     several ? "ranks'" : "loop's", advice[worst]);
+}
+
+std::string resume_command(const ScoreOptions& options) {
+  std::string command = options.command_line;
+  static constexpr std::string_view overwrite = " --overwrite";
+  if (const auto at = command.find(overwrite); at != std::string::npos) {
+    const auto end = at + overwrite.size();
+    if (end == command.size() || command[end] == ' ') command.erase(at, overwrite.size());
+  }
+  return options.resume ? command : command + " --resume";
+}
+
+std::string format_summary(const RunReport& report, const ScoreOptions& options, const TextStyle& style) {
+  using enum Table::Align;
+  std::string text = headline(report);
+  Table facts({left, left});
+  facts.add({"results", options.output + (report.stopped ? ".part" : "")});
+  facts.add({"status", status_line(report)});
+  for (const auto& model : report.models) {
+    const std::string name = model.name.empty() ? "" : model.name + " = ";
+    facts.add({"model", name + model.description + ", " + model.precision});
+    if (!model.self_test.empty()) facts.add({"self-test", model.self_test});
+  }
+  facts.add({"ran on", place_line(report, options)});
+  if (report.resumed_blocks > 0)
+    facts.add({"resumed", fmt::format("{} taken over, {} scored now", plural(report.resumed_blocks, "block"),
+                                      format_count(report.blocks - std::min(report.blocks, report.resumed_blocks)))});
+  if (const std::string memory = memory_line(report); !memory.empty()) facts.add({"memory", memory});
+  text += facts.text(style);
+  if (!report.ranks.empty()) text += '\n' + phase_table(report, style);
+  if (const std::string bound = bounded_by(report); !bound.empty()) text += '\n' + wrap(bound, style.width) + '\n';
+  return text;
+}
+
+void print_summary(const RunReport& report, const ScoreOptions& options) {
+  std::fputs(format_summary(report, options, terminal_style(stdout)).c_str(), stdout);
+  std::fflush(stdout);
+  if (report.stopped)
+    fmt::print(stderr, "h5score: stopped early (the part file is safe); resume with: {}\n", resume_command(options));
+}
+
+}  // namespace h5score::run
