@@ -31,6 +31,15 @@ void initialise() {
   static_cast<void>(done);
 }
 
+std::string library_version() {
+  unsigned major = 0;
+  unsigned minor = 0;
+  unsigned release = 0;
+  check(H5get_libversion(&major, &minor, &release), "the HDF5 library does not tell its version",
+        base::ExitCode::internal);
+  return std::to_string(major) + '.' + std::to_string(minor) + '.' + std::to_string(release);
+}
+
 void Handle::close(const std::string& what) {
   const hid_t id = std::exchange(id_, H5I_INVALID_HID);
   if (id >= 0) check(H5Idec_ref(id), what, base::ExitCode::io);

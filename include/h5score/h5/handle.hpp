@@ -4,6 +4,7 @@
 #pragma once
 
 #include "h5score/base/error.hpp"
+#include "h5score/h5/library.hpp"
 
 #include <hdf5.h>
 
@@ -15,10 +16,6 @@ namespace h5score::h5 {
 
 /// What HDF5's error stack of this thread says, most specific first, in one line; clears the stack.
 std::string take_error_text();
-
-/// Switches off HDF5's own printing of errors and its atexit handler; call once in every process before any other HDF5
-/// call. Harmless when repeated.
-void initialise();
 
 /// Throws base::Error(code) with `what` as the problem when a C call returned a negative value; returns the value else.
 template <std::signed_integral T>
