@@ -1,7 +1,9 @@
-// A child process that does what a damaged HDF5 file could turn against us: it is forked before MPI_Init, runs under CPU,
-// memory and time limits, and answers requests. libhdf5 itself crashes or spins on some damaged files; here that ends
-// the child, and the caller gets an Error that names the file. Free of <hdf5.h>.
+// A child process that does what a damaged HDF5 file could turn against us: it is forked before MPI_Init, runs under
+// CPU, memory and time limits, and answers requests. libhdf5 itself crashes or spins on some damaged files; here that
+// ends the child, and the caller gets an Error that names the file. Free of <hdf5.h>.
 #pragma once
+
+#include "h5score/base/types.hpp"
 
 #include <chrono>
 #include <functional>
@@ -9,13 +11,12 @@
 #include <memory>
 #include <string>
 
-#include "h5score/base/types.hpp"
-
 namespace h5score::h5 {
 
 class Sandbox {
  public:
-  /// A request handler: runs in the child, on archived bytes (base/archive.hpp). What it throws is rethrown in the parent.
+  /// A request handler: runs in the child, on archived bytes (base/archive.hpp). What it throws is rethrown in the
+  /// parent.
   using Function = std::function<base::Bytes(base::ByteView)>;
   struct Limits {
     base::u64 memory_bytes = base::u64{8} << 30;  ///< address space of the child
@@ -33,8 +34,9 @@ class Sandbox {
 
   /// Calls function `name` in the child. `subject` (a path) names the input in the error if the child dies:
   /// Error(data) `run7.h5: the file crashes or overloads the HDF5 library (signal 11); ...`. A child that died is not
-  /// replaced: later calls throw too.
-  base::Bytes call(const std::string& name, base::ByteView request, const std::string& subject);
+  /// replaced: later calls throw too. `poll`, if given, is called at least every 0.25 ms while waiting (MPI progress).
+  base::Bytes call(const std::string& name, base::ByteView request, const std::string& subject,
+                   const std::function<void()>& poll = {});
 
  private:
   class Impl;
