@@ -146,6 +146,12 @@ Handle open_file(const std::string& path, const Handle& access) {
           path + ": not a readable HDF5 file"};
 }
 
+Handle create_file(const std::string& path) {
+  initialise();
+  return {H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), path + ": cannot be created",
+          ExitCode::cant_create};
+}
+
 bool exists(const Handle& where, const std::string& name) {
   // H5Oexists_by_name needs every link on the way to exist, so each prefix is asked in turn.
   if (name == "/") return true;

@@ -12,6 +12,9 @@
 
 namespace h5score::h5 {
 
+/// What a dataset stores, as far as readers of small datasets tell apart; enumerations and booleans are integers.
+enum class StoredKind : base::u8 { integer, floating, text, other };
+
 /// Opens a file read-only. Throws Error(no_input) where it does not exist or cannot be opened for reading (permission,
 /// directory), Error(data) where it is not a readable HDF5 file, both naming the path.
 Handle open_file(const std::string& path, const Handle& access = {});
@@ -22,6 +25,24 @@ Handle open_group(const Handle& where, const std::string& name);
 Handle open_dataset(const Handle& where, const std::string& name);
 /// Creates a group, with missing parents.
 Handle create_group(const Handle& where, const std::string& name);
+
+/// Creates a file, truncating an existing one. Throws Error(cant_create).
+Handle create_file(const std::string& path);
+
+/// A link of a group; `local` unless it is external or user-defined and may lead into another file.
+struct Link {
+  std::string name;
+  bool local = true;
+};
+/// All links of a group / names of all attributes of an object, ordered by name. Throws Error(data) above `limit`.
+std::vector<Link> links_of(const Handle& group, base::u64 limit);
+std::vector<std::string> attribute_names(const Handle& object, base::u64 limit);
+
+StoredKind stored_kind(const Handle& dataset);
+/// Throws Error(data) unless the dataset is stored inside its own file (neither virtual nor external) and a file of
+/// `file_bytes` can hold it: uncompressed data must be there byte for byte; filtered data may be up to 1100 times
+/// smaller (deflate cannot do better than 1032), or any number of times up to 1 MiB. To be called before allocating.
+void check_stored(const Handle& dataset, base::u64 file_bytes);
 
 /// Current dimensions of a dataset or attribute; empty for a scalar. Throws Error(data) for a null dataspace.
 std::vector<base::u64> shape_of(const Handle& dataset);

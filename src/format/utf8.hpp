@@ -1,0 +1,11 @@
+// UTF-8 validity of texts from model files: names end up in JSON reports and in HDF5 strings marked as UTF-8.
+#pragma once
+
+#include <string_view>
+
+namespace h5score::format {
+
+/// True if `text` is well-formed UTF-8 (RFC 3629: no overlong forms, surrogates or values above U+10FFFF).
+[[nodiscard]] bool is_utf8(std::string_view text);
+
+}  // namespace h5score::format
