@@ -27,6 +27,8 @@ struct PlanLimits {
   double target_flops = 2.5e9;                   ///< about 50 ms of one core
   double result_bytes_per_row = 0;
   u64 block_rows = 0;                            ///< --block-rows: exact rows per block if not 0
+  double whole_chunk_factor = 4.0;               ///< a single chunk row stays whole up to this many times the targets
+  u64 max_blocks = 4'000'000;                    ///< blocks grow, up to max_bytes, until there are no more than these
 };
 
 /// Blocks 0..blocks()-1; block b holds rows [boundaries[b], boundaries[b+1]) of the run's row space.
@@ -39,6 +41,10 @@ struct BlockPlan {
   [[nodiscard]] base::RowRange range(u64 block) const { return {boundaries[block], boundaries[block + 1]}; }
 };
 
+/// Cuts each span into blocks of about the targets, never across spans. With a chunk grid a block is as many whole chunk rows
+/// as the targets allow; a chunk row that exceeds them by more than whole_chunk_factor, or max_bytes, is cut into equal parts
+/// that share a group. A block has at least one row, even where one row exceeds max_bytes. Spans without rows get no block.
+/// Throws Error(usage) if block_rows exceeds max_bytes, or if max_blocks cannot be kept.
 BlockPlan make_plan(std::span<const PlanSpan> spans, const PlanLimits& limits);
 
 }  // namespace h5score::sched
