@@ -5,6 +5,7 @@
 #include "h5score/base/element_type.hpp"
 #include "h5score/base/types.hpp"
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -48,7 +49,7 @@ struct DatasetFacts {
   std::vector<std::string> missing;  ///< filters that this HDF5 has no decoder for: "32015 (zstd)"
   bool raw_edges = false;            ///< chunks that the dataset's bounds cut are stored unfiltered
   base::Bytes fill;                  ///< one element of *type as stored; zeros where the fill value is undefined
-  u64 stored_bytes = 0;              ///< allocated in the file
+  u64 stored_bytes = 0;              ///< allocated in the file; only from describe_all_datasets()
 };
 
 template <class A>
@@ -84,11 +85,26 @@ std::vector<DatasetFacts> describe_all_datasets(const std::string& path);
 /// where the index is damaged or claims bytes outside the file.
 ChunkMap map_chunks(const DatasetFacts& facts, u64 first, u64 count);
 
-/// Rows [rows.begin, rows.end) of a dataset read by the library and converted to `type` (facts.read_as, or a
-/// fixed string for variable-length text), in C order. Throws Error(data).
-base::Bytes read_rows(const DatasetFacts& facts, base::RowRange rows, const base::ElementType& type);
+/// Reads rows of one dataset by the library; for what byte ranges cannot express. Keeps the file open.
+class RowReader {
+ public:
+  explicit RowReader(const DatasetFacts& facts);
+  RowReader(RowReader&&) noexcept;
+  RowReader& operator=(RowReader&&) noexcept;
+  ~RowReader();
 
-/// Longest text of a variable-length string dataset in bytes, at least 1.
-u64 longest_string(const DatasetFacts& facts);
+  /// Rows [rows.begin, rows.end) converted to `type` (facts.read_as, or a fixed string for variable-length text), in C
+  /// order. Throws Error(data).
+  base::Bytes read(base::RowRange rows, const base::ElementType& type);
+  /// Longest text of a variable-length string dataset in bytes, at least 1.
+  u32 longest_string();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// The sources of a virtual dataset that do not exist: the library would silently give fill values for them.
+std::vector<std::string> missing_sources(const DatasetFacts& facts);
 
 }  // namespace h5score::h5
