@@ -14,6 +14,8 @@ inline constexpr base::i64 format_version = 1;
 
 /// True for any HDF5 file: load() then says what is missing.
 bool recognise(const std::string& path, base::ByteView head);
+/// True if the root's attribute 'format' is ours.
+bool is_marked(const std::string& path);
 model::Model load(const std::string& path);
 
 }  // namespace h5score::format::native

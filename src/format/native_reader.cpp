@@ -180,6 +180,17 @@ bool recognise(const std::string& /*path*/, base::ByteView head) {
   return false;
 }
 
+bool is_marked(const std::string& path) {
+  const h5::Handle file = h5::open_file(path);
+  const h5::Handle root = h5::open_group(file, "/");
+  if (!h5::has_attribute(root, "format")) return false;
+  try {
+    return h5::read_string_attribute(root, "format") == format_name;
+  } catch (const Error&) {
+    return false;  // somebody else's attribute of that name, not even text
+  }
+}
+
 model::Model load(const std::string& path) {
   const h5::Handle file = h5::open_file(path);
   try {

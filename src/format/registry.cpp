@@ -98,4 +98,11 @@ model::Model load_model(const std::string& path) {
   refuse(path, head);
 }
 
+bool is_model(const std::string& path) {
+  const base::Bytes head = first_bytes(path);
+  for (const Format& format : formats())
+    if (format.recognise(path, head)) return format.load != native::load || native::is_marked(path);
+  return false;
+}
+
 }  // namespace h5score::format

@@ -22,6 +22,10 @@ const std::vector<Format>& formats();
 /// path and what is wrong, else. Model files are hostile: call it through the name node (h5::Sandbox) in production.
 model::Model load_model(const std::string& path);
 
+/// True if the file says that it is a model of a known format, even if load_model() then finds it damaged: tells models
+/// from HDF5 files with data. Throws Error(no_input) where it does not exist, Error(data) where HDF5 cannot open it.
+bool is_model(const std::string& path);
+
 /// Writes the native HDF5 format (docs/model-format.md). Throws Error(cant_create) or Error(io).
 void save_model(const std::string& path, const model::Model& model);
 

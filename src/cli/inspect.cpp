@@ -1,0 +1,100 @@
+// `h5score inspect`: what a file is and holds. All reading happens in the sandbox.
+#include "h5score/base/archive.hpp"
+#include "h5score/format/format.hpp"
+#include "h5score/h5/library.hpp"
+#include "h5score/h5/sandbox.hpp"
+
+#include "command.hpp"
+#include "inspect_text.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+namespace h5score::cli {
+namespace {
+
+constexpr const char* ledger_dataset = "/h5score/ledger";  // what only score files have
+
+struct ModelRequest {
+  std::string path;
+  u64 width = 80;
+  bool utf8 = false;
+};
+template <class A>
+void archive(A& ar, ModelRequest& v) {
+  ar(v.path, v.width, v.utf8);
+}
+
+// Loading, compiling and the self-test all follow sizes from the file, so they all happen in the child; text comes
+// back.
+base::Bytes model_text(base::ByteView bytes) {
+  const auto request = base::from_bytes<ModelRequest>(bytes);
+  if (!format::is_model(request.path)) return base::to_bytes(std::string());
+  const run::TextStyle style{.width = request.width, .utf8 = request.utf8, .terminal = false};
+  return base::to_bytes(describe_model_file(request.path, format::load_model(request.path), style));
+}
+
+std::string inspected(h5::Sandbox& sandbox, const std::string& path, const run::TextStyle& style) {
+  const auto ask = [&](const char* function, const base::Bytes& request) {
+    return sandbox.call(function, request, path);
+  };
+  const ModelRequest request{path, style.width, style.utf8};
+  if (auto text = base::from_bytes<std::string>(ask("model_text", base::to_bytes(request))); !text.empty()) return text;
+  const auto datasets = storage::describe_file(sandbox, path);
+  for (const auto& dataset : datasets)
+    if (dataset.facts.name == ledger_dataset)
+      return describe_score_file(base::from_bytes<storage::ScoreDescription>(ask("read_scores", base::to_bytes(path))),
+                                 style);
+  return describe_data_file(path, datasets, style);
+}
+
+class Inspect final : public Command {
+ public:
+  void setup(const Options& options) override { paths_ = options.operands(); }
+
+  int run(const Invocation& invocation) override {
+    if (!invocation.root()) return 0;
+    h5::initialise();
+    const run::TextStyle style = run::terminal_style(stdout);
+    bool first = true;
+    for (const auto& path : paths_) {
+      auto functions = storage::storage_functions();
+      functions["model_text"] = model_text;
+      functions["read_scores"] = storage::read_scores_handler;
+      h5::Sandbox sandbox(std::move(functions));  // one per file: a damaged one may end it
+      if (!first) std::fputs("\n", stdout);
+      std::fputs(inspected(sandbox, path, style).c_str(), stdout);
+      first = false;
+    }
+    return 0;
+  }
+
+ private:
+  std::vector<std::string> paths_;
+};
+
+}  // namespace
+
+const CommandSpec& inspect_spec() {
+  static const CommandSpec spec{
+      "inspect",
+      "",
+      "show what a data, model or score file holds",
+      "FILE...",
+      "Shows what a file holds: of an HDF5 file with data its datasets and how a run would read them; of a model its "
+      "stages, classes, features and whether it reproduces its golden rows here; of a score file its results, inputs "
+      "and runs, and of an unfinished one (FILE.part) how much is done.",
+      {{"help", 'h', OptionKind::flag, "", "print this page"}},
+      "FILE",
+      1,
+      1000,
+      "Examples:\n  h5score inspect data.h5\n  h5score inspect model.h5 scores.h5.part\n"};
+  return spec;
+}
+
+std::unique_ptr<Command> make_inspect() {
+  return std::make_unique<Inspect>();
+}
+
+}  // namespace h5score::cli

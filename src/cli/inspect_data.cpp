@@ -1,0 +1,58 @@
+// What `inspect` says of an HDF5 data file.
+#include "inspect_text.hpp"
+#include "values.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace h5score::cli {
+namespace {
+
+using base::u64;
+using run::Table;
+
+std::string storage_text(const h5::DatasetFacts& facts) {
+  std::string text = facts.chunk.empty() ? h5::to_string(facts.layout) : "chunks " + shape_text(facts.chunk);
+  for (const auto& filter : facts.filters) text += ", " + filter.name;
+  return text;
+}
+
+std::string plural(u64 n, const std::string& noun) {
+  return fmt::format("{} {}{}", run::format_count(n), noun, n == 1 ? "" : "s");
+}
+
+}  // namespace
+
+std::string shape_text(const std::vector<u64>& shape) {
+  std::string text;
+  for (const u64 extent : shape) text += (text.empty() ? "" : " x ") + std::to_string(extent);
+  return text.empty() ? "scalar" : text;
+}
+
+std::string describe_data_file(const std::string& path, const std::vector<storage::DatasetDescription>& datasets,
+                               const run::TextStyle& style) {
+  using enum Table::Align;
+  std::string text = fmt::format("{}: HDF5 data, {}\n", path, plural(datasets.size(), "dataset"));
+  if (datasets.empty()) return text;
+  Table shapes({left, right, left, left, right});
+  Table readings({left, left});
+  shapes.add({"dataset", "shape", "type", "stored as", "bytes"});
+  for (const auto& d : datasets) {
+    shapes.add({d.facts.name, d.facts.null ? "empty" : shape_text(d.facts.shape), d.facts.type_name,
+                storage_text(d.facts), run::format_bytes(static_cast<double>(d.facts.stored_bytes))});
+    readings.add({d.facts.name, d.refusal.empty() ? "read " + d.reading : "cannot be scored: " + d.refusal});
+  }
+  text += shapes.text(style) + "\nHow a run reads them:\n" + readings.text(style);
+
+  std::vector<std::string> names;
+  for (const auto& d : datasets)
+    if (d.candidate) names.push_back(d.facts.name);
+  if (names.empty()) return text + "\nNone of them can be scored.\n";
+  if (names.size() > 1)
+    return text + fmt::format("\n{} can be scored; choose one with --dataset.\n", plural(names.size(), "dataset"));
+  return text + fmt::format("\nTo score {}:\n  h5score score --model MODEL --input {} --output SCORES.h5\n", names[0],
+                            shell_quoted(path));
+}
+
+}  // namespace h5score::cli
