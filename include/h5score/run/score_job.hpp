@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "h5score/base/error.hpp"
 #include "h5score/base/types.hpp"
 #include "h5score/comm/communicator.hpp"
 #include "h5score/h5/sandbox.hpp"
@@ -59,8 +60,15 @@ struct ScoreOptions {
 /// h5::Sandbox before MPI_Init.
 std::map<std::string, h5::Sandbox::Function> name_node_functions();
 
+/// An error that every rank throws together: the root prints it, and all end with its code; nobody has to be aborted.
+class SharedError : public base::Error {
+ public:
+  using base::Error::Error;
+};
+
 /// Runs the job. `name_node` is non-null at rank 0 only. Prints progress and summary at rank 0. Returns the process's
-/// exit code (0, or 75 at the root of a stopped run); throws base::Error on a failure.
+/// exit code (0, or 75 at the root of a stopped run); throws SharedError where all ranks know of a failure, and any
+/// other base::Error where only this rank does (the caller then aborts the communicator).
 int score(comm::Communicator& comm, h5::Sandbox* name_node, const ScoreOptions& options);
 
 }  // namespace h5score::run
