@@ -1,0 +1,186 @@
+// Creates, locks, opens and publishes part files.
+#include "part_file.hpp"
+
+#include "h5score/base/error.hpp"
+
+#include "score_layout.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+#include <set>
+
+namespace h5score::storage {
+namespace {
+
+using base::Error;
+using base::ExitCode;
+
+bool exists(const std::string& path) {
+  struct stat status {};
+  return ::lstat(path.c_str(), &status) == 0;
+}
+
+// Refuses early what the last rename could not do.
+void check_output(const std::string& output, bool overwrite) {
+  const std::string problem = output + ": cannot be created";
+  struct stat status {};
+  if (::stat(folder_of(output).c_str(), &status) != 0)
+    throw Error(ExitCode::cant_create, problem, "folder " + folder_of(output) + ": " + base::errno_text(errno));
+  if (::lstat(output.c_str(), &status) != 0) return;
+  if (S_ISDIR(status.st_mode)) throw Error(ExitCode::cant_create, problem, "it is a folder");
+  if (!overwrite)
+    throw Error(ExitCode::cant_create, output + ": exists already", {}, "choose another name or add --overwrite");
+}
+
+std::string utc(i64 ns) {
+  const std::time_t seconds = ns / 1'000'000'000;
+  std::tm fields{};
+  char text[32] = "";
+  if (::gmtime_r(&seconds, &fields) != nullptr) std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &fields);
+  return text;
+}
+
+// What the part file itself says of the run that holds its lock.
+std::string holder(const std::string& part) {
+  try {
+    const auto runs = read_scores(part).runs;
+    if (runs.empty()) return "another run writes it";
+    const RunFacts& run = runs.back();
+    const std::string job = run.job.empty() ? "" : ", job " + run.job;
+    return "another run on host " + run.host + ", process " + std::to_string(run.pid) + job + ", started " +
+           utc(run.start_ns) + ", writes it";
+  } catch (const Error&) {
+    return "another run writes it";
+  }
+}
+
+[[noreturn]] void refuse(const std::string& output, const std::string& why) {
+  throw Error(ExitCode::cant_create, output + ": is being written", why, "wait for it, stop it or choose another name");
+}
+
+// True if the file is ours now, as far as the options want that and the file system can tell.
+bool lock(const PosixFile& file, const ScoreFileOptions& options) {
+  if (options.locking == FileLocking::off) return true;
+  const LockResult result = file.try_lock();
+  if (result == LockResult::held_by_another) return false;
+  if (result == LockResult::unsupported) {
+    const std::string text = file.path() + ": cannot be locked (" + base::errno_text(errno) + ")";
+    if (options.locking == FileLocking::on)
+      throw Error(ExitCode::cant_create, text, {}, "allow it with --file-locking auto");
+    if (options.warn) options.warn(text + "; make sure that no other run writes this output");
+  }
+  return true;
+}
+
+// No file if another process has just created it.
+PosixFile try_create(PosixCalls& calls, const std::string& path) {
+  try {
+    return {calls, path, O_RDWR | O_CREAT | O_EXCL};
+  } catch (const Error&) {
+    if (!exists(path)) throw;
+    return {};
+  }
+}
+
+// OUT.part.tmp as a new inode. Its lock is also the right to put a file in the place of OUT.part.
+PosixFile create_new(PosixCalls& calls, const std::string& output, const ScoreFileOptions& options) {
+  const std::string path = part_path(output) + ".tmp";
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    if (exists(path)) {  // left over by a killed run, unless someone holds its lock
+      const PosixFile old(calls, path, O_RDWR);
+      if (!lock(old, options)) refuse(output, "another run is starting");
+      if (old.is_at_path() && ::unlink(path.c_str()) != 0)
+        throw Error(ExitCode::cant_create, path + ": cannot be removed", base::errno_text(errno));
+    }
+    PosixFile file = try_create(calls, path);
+    if (file && lock(file, options) && file.is_at_path()) return file;
+  }
+  refuse(output, "other runs keep starting");
+}
+
+// An existing OUT.part: locked by a living run, or left by one that ended. Its lock is kept until it is replaced, so
+// that nobody resumes it in between.
+PosixFile hold_old_part(PosixCalls& calls, const std::string& output, const ScoreFileOptions& options) {
+  const std::string part = part_path(output);
+  if (!exists(part)) return {};
+  PosixFile old(calls, part, O_RDWR);
+  if (!lock(old, options)) refuse(output, holder(part));
+  if (!options.overwrite)
+    throw Error(ExitCode::cant_create, part + ": exists", "an earlier run has not finished",
+                "continue it with --resume or start anew with --overwrite");
+  return old;
+}
+
+void check_spec(const ScoreFileSpec& spec) {
+  const auto& b = spec.boundaries;
+  bool good = !b.empty() && b.front() == 0 && b.back() == spec.rows;
+  for (std::size_t i = 1; good && i < b.size(); ++i) good = b[i - 1] < b[i];
+  if (!good) throw Error(ExitCode::internal, "the blocks of a score file do not cover its rows");
+  std::set<std::string> taken{layout::inputs, layout::group};
+  const auto take = [&](const std::string& path) {
+    bool free = path.size() > 1 && path.front() == '/' && path.back() != '/' && taken.insert(path).second;
+    for (auto slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1))
+      free = free && !taken.contains(path.substr(0, slash));
+    const auto below = taken.lower_bound(path + "/");
+    free = free && (below == taken.end() || below->rfind(path + "/", 0) != 0);
+    if (!free) throw Error(ExitCode::cant_create, "the result " + path + " has no place", "the name is already in use");
+  };
+  for (const auto& column : spec.columns) take(column.path);
+  for (const auto& table : spec.tables) take(table.path);
+}
+
+void fill(PosixCalls& calls, PosixFile& file, const std::string& output, const ScoreFileSpec& spec,
+          const ScoreFileOptions& options) {
+  layout::write_metadata(file.path(), spec);
+  if (!file.is_at_path()) refuse(output, "another program has replaced " + file.path());
+  if (file.reserve(static_cast<u64>(file.status().st_size)) == ReserveResult::unsupported && options.warn)
+    options.warn(file.path() + ": the file system cannot reserve space; the run fails if others fill the disk");
+  file.sync_all();
+  static_cast<void>(file.rename(part_path(output), true));
+  sync_folder(calls, folder_of(output));
+}
+
+}  // namespace
+
+std::string part_path(const std::string& output) {
+  return output + ".part";
+}
+
+PosixFile create_part_file(PosixCalls& calls, const std::string& output, const ScoreFileSpec& spec,
+                           const ScoreFileOptions& options) {
+  check_spec(spec);
+  check_output(output, options.overwrite);
+  PosixFile file = create_new(calls, output, options);
+  try {
+    const PosixFile old = hold_old_part(calls, output, options);
+    fill(calls, file, output, spec, options);
+  } catch (const Error& error) {
+    if (file.path() != part_path(output) && file.is_at_path()) static_cast<void>(::unlink(file.path().c_str()));
+    throw Error(error.code() == ExitCode::internal ? ExitCode::internal : ExitCode::cant_create, error.what());
+  }
+  return file;
+}
+
+PosixFile open_part_file(PosixCalls& calls, const std::string& output, const ScoreDescription& part,
+                         const ScoreFileOptions& options) {
+  check_output(output, options.overwrite);
+  PosixFile file(calls, part_path(output), O_RDWR);
+  if (!lock(file, options)) refuse(output, holder(file.path()));
+  const struct stat status = file.status();
+  if (!file.is_at_path() || status.st_ino != part.inode || static_cast<u64>(status.st_size) != part.file_size)
+    throw Error(ExitCode::data, file.path() + ": changed while it was opened", {}, "see whether another run writes it");
+  return file;
+}
+
+void publish(PosixCalls& calls, PosixFile& file, const std::string& output, bool overwrite) {
+  const std::string part = file.path();
+  if (!file.is_at_path()) throw Error(ExitCode::io, part + ": was replaced or removed during the run");
+  if (!file.rename(output, overwrite))
+    throw Error(ExitCode::cant_create, output + ": appeared while the run wrote its scores", {},
+                "the complete scores are in " + part + ": rename it");
+  sync_folder(calls, folder_of(output));
+}
+
+}  // namespace h5score::storage

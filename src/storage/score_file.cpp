@@ -1,0 +1,297 @@
+// Writes results by pwrite and keeps the ledger behind the synced data.
+#include "h5score/storage/score_file.hpp"
+
+#include "h5score/base/aligned_buffer.hpp"
+#include "h5score/base/error.hpp"
+#include "h5score/base/hash.hpp"
+#include "h5score/base/narrow.hpp"
+
+#include "part_file.hpp"
+#include "score_layout.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <future>
+#include <optional>
+
+namespace h5score::storage {
+namespace {
+
+using base::Error;
+using base::ExitCode;
+using Clock = std::chrono::steady_clock;
+
+i64 now_ns() {
+  const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(since_1970).count();
+}
+
+template <class T>
+std::span<std::byte> writable_bytes(std::vector<T>& values) {
+  return std::as_writable_bytes(std::span(values));
+}
+
+}  // namespace
+
+class ScoreFile::Impl {
+ public:
+  Impl(std::string output, PosixFile file, ScoreDescription description, ScoreFileOptions options)
+      : output_(std::move(output)),
+        options_(std::move(options)),
+        description_(std::move(description)),
+        file_(std::move(file)),
+        written_(description_.blocks()) {
+    check_places();
+  }
+
+  void begin_run(const RunFacts& run);
+  void verify_ledger();
+  [[nodiscard]] const std::vector<u64>& boundaries() const { return description_.boundaries; }
+  [[nodiscard]] std::vector<u64> todo() const;
+  [[nodiscard]] u64 result_bytes(u64 block) const { return rows(block) * row_bytes_; }
+  [[nodiscard]] u64 rejected() const { return rejected_; }
+  void write(u64 block, ByteView results, u32 crc, const Poll& poll);
+  void suspend();
+  void finish();
+
+ private:
+  [[nodiscard]] u64 rows(u64 block) const { return boundaries().at(block + 1) - boundaries()[block]; }
+  [[nodiscard]] Extent slice(std::size_t column, u64 block) const;
+  [[nodiscard]] bool matches(u64 block, base::AlignedBuffer& buffer) const;
+  void check_places();
+  void check_usable() const;
+  void start_sync();
+  void complete_sync();
+  void settle();
+  void write_ledger(u64 first, u64 last) const;
+  void end_run();
+
+  std::string output_;
+  ScoreFileOptions options_;
+  ScoreDescription description_;  // its ledger is what the file's ledger says
+  std::vector<u64> row_bytes_of_;
+  u64 row_bytes_ = 0;
+  u64 rejected_ = 0;
+  PosixFile file_;
+  std::vector<bool> written_;
+  std::vector<std::pair<u64, u32>> pending_;  // block and CRC: written, not synced
+  std::vector<std::pair<u64, u32>> syncing_;  // written before the sync that is under way
+  Clock::time_point last_sync_ = Clock::now();
+  bool unusable_ = false;
+  RunFacts run_;
+  u64 run_slot_ = 0;
+  std::future<void> sync_;  // last: waits for the helper thread before the file is closed
+};
+
+// A file that cannot take every block's bytes at a known place (a compressed one, a damaged one) is refused.
+void ScoreFile::Impl::check_places() {
+  for (std::size_t i = 0; i < description_.columns.size(); ++i) {
+    const ScoreColumn& column = description_.columns[i];
+    row_bytes_of_.push_back(column.row_bytes());
+    row_bytes_ = base::checked_add(row_bytes_, row_bytes_of_.back());
+    if (description_.column_extents.at(i).size != base::checked_mul(description_.rows, row_bytes_of_.back()))
+      throw Error(ExitCode::data, file_.path() + ", " + column.path + ": cannot be written in place",
+                  "it is stored compressed or in pieces");
+  }
+  static_cast<void>(base::checked_mul(description_.rows, row_bytes_));
+  if (description_.runs_extent.size != layout::run_slots * layout::run_bytes ||
+      description_.ledger_extent.size != description_.blocks() * sizeof(u64))
+    throw Error(ExitCode::data, file_.path() + ": the ledger or the records of its runs are missing");
+}
+
+// Notes the run in the first free slot, or in the place of the oldest run.
+void ScoreFile::Impl::begin_run(const RunFacts& run) {
+  std::vector<layout::RunRecord> records(layout::run_slots);
+  file_.read(writable_bytes(records), description_.runs_extent.offset);
+  const auto start = [](const layout::RunRecord& record) { return layout::unpack(record).start_ns; };
+  const auto slot = std::min_element(records.begin(), records.end(),
+                                     [&](const auto& a, const auto& b) { return start(a) < start(b); });
+  run_slot_ = static_cast<u64>(slot - records.begin());
+  run_ = run;
+  if (run_.start_ns == 0) run_.start_ns = now_ns();
+  run_.end_ns = 0;
+  run_.blocks = 0;
+  file_.write(layout::pack(run_), description_.runs_extent.offset + run_slot_ * layout::run_bytes);
+}
+
+Extent ScoreFile::Impl::slice(std::size_t column, u64 block) const {
+  const u64 bytes = row_bytes_of_[column];
+  return {description_.column_extents[column].offset + boundaries()[block] * bytes, rows(block) * bytes};
+}
+
+// Re-reads the stored results of a block and compares their CRC with the ledger's.
+bool ScoreFile::Impl::matches(u64 block, base::AlignedBuffer& buffer) const {
+  u32 crc = 0;
+  for (std::size_t i = 0; i < row_bytes_of_.size(); ++i) {
+    const Extent place = slice(i, block);
+    buffer.resize(place.size);
+    file_.read(buffer.span(), place.offset);
+    crc = base::crc32(buffer.view(), crc);
+  }
+  return crc == ledger_crc(description_.ledger[block]);
+}
+
+// The description may be older than the lock, so the ledger is read again. A claim that does not hold is struck from
+// the file at once.
+void ScoreFile::Impl::verify_ledger() {
+  auto& ledger = description_.ledger;
+  file_.read(writable_bytes(ledger), description_.ledger_extent.offset);
+  base::AlignedBuffer buffer;
+  for (u64 block = 0; block < ledger.size(); ++block) {
+    if (ledger[block] == 0) continue;
+    written_[block] = ledger_done(ledger[block]) && matches(block, buffer);
+    if (written_[block]) continue;
+    ledger[block] = 0;
+    ++rejected_;
+  }
+  if (rejected_ != 0) write_ledger(0, ledger.size() - 1);
+}
+
+std::vector<u64> ScoreFile::Impl::todo() const {
+  std::vector<u64> blocks;
+  for (u64 block = 0; block < written_.size(); ++block)
+    if (!written_[block]) blocks.push_back(block);
+  return blocks;
+}
+
+void ScoreFile::Impl::check_usable() const {
+  if (unusable_) throw Error(ExitCode::io, file_.path() + ": can no longer be written", "an earlier error or its end");
+}
+
+void ScoreFile::Impl::write(u64 block, ByteView results, u32 crc, const Poll& poll) {
+  check_usable();
+  if (block >= written_.size() || written_[block] || results.size() != result_bytes(block) ||
+      base::crc32(results) != crc)
+    throw Error(ExitCode::internal, file_.path() + ": the results of block " + std::to_string(block) +
+                                        " are of another size or checksum, or written already");
+  if (sync_.valid() && sync_.wait_for(std::chrono::seconds(0)) == std::future_status::ready) complete_sync();
+  for (std::size_t i = 0; i < row_bytes_of_.size(); ++i) {
+    const Extent place = slice(i, block);
+    file_.write(results.first(place.size), place.offset, poll);
+    results = results.subspan(place.size);
+  }
+  written_[block] = true;
+  ++run_.blocks;
+  pending_.emplace_back(block, crc);
+  const std::chrono::duration<double> since = Clock::now() - last_sync_;
+  if (!sync_.valid() && since.count() >= options_.sync_interval) start_sync();
+}
+
+// On a helper thread, because syncing may take seconds in which the root has to serve the other ranks.
+void ScoreFile::Impl::start_sync() {
+  syncing_.swap(pending_);
+  last_sync_ = Clock::now();
+  sync_ = std::async(std::launch::async, [this] { file_.sync_data(); });
+}
+
+// Only now may the ledger claim the blocks that were written before the sync began.
+void ScoreFile::Impl::complete_sync() {
+  if (!sync_.valid()) return;
+  try {
+    sync_.get();
+    if (syncing_.empty()) return;
+    u64 first = syncing_.front().first;
+    u64 last = first;
+    for (const auto& [block, crc] : syncing_) {
+      description_.ledger[block] = ledger_entry(crc);
+      first = std::min(first, block);
+      last = std::max(last, block);
+    }
+    write_ledger(first, last);
+    syncing_.clear();
+  } catch (const Error&) {
+    unusable_ = true;
+    throw;
+  }
+}
+
+void ScoreFile::Impl::write_ledger(u64 first, u64 last) const {
+  const auto entries = std::span(description_.ledger).subspan(first, last - first + 1);
+  file_.write(std::as_bytes(entries), description_.ledger_extent.offset + first * sizeof(u64));
+}
+
+// Everything written so far is synced and claimed.
+void ScoreFile::Impl::settle() {
+  check_usable();
+  complete_sync();
+  start_sync();
+  complete_sync();
+}
+
+void ScoreFile::Impl::end_run() {
+  run_.end_ns = now_ns();
+  file_.write(layout::pack(run_), description_.runs_extent.offset + run_slot_ * layout::run_bytes);
+  unusable_ = true;  // a failure from here on is final, and after success there is nothing left to write
+  file_.sync_all();
+}
+
+void ScoreFile::Impl::suspend() {
+  settle();
+  end_run();
+  file_.close();
+}
+
+void ScoreFile::Impl::finish() {
+  settle();
+  file_.sync_data();
+  std::vector<u64> stored(description_.ledger.size());
+  file_.read(writable_bytes(stored), description_.ledger_extent.offset);
+  if (stored != description_.ledger || !std::all_of(stored.begin(), stored.end(), ledger_done))
+    throw Error(ExitCode::internal, file_.path() + ": not every block is written",
+                std::to_string(todo().size()) + " are missing");
+  end_run();
+  auto& calls = options_.calls != nullptr ? *options_.calls : PosixCalls::system();
+  publish(calls, file_, output_, options_.overwrite);
+  file_.close();
+}
+
+ScoreFile::ScoreFile(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ScoreFile::ScoreFile(ScoreFile&&) noexcept = default;
+ScoreFile& ScoreFile::operator=(ScoreFile&&) noexcept = default;
+ScoreFile::~ScoreFile() = default;
+
+ScoreFile ScoreFile::create(const std::string& output, const ScoreFileSpec& spec, const RunFacts& run,
+                            const ScoreFileOptions& options) {
+  auto& calls = options.calls != nullptr ? *options.calls : PosixCalls::system();
+  PosixFile file = create_part_file(calls, output, spec, options);
+  ScoreDescription description = read_scores(file.path());  // what a resumed run will see
+  auto impl = std::make_unique<Impl>(output, std::move(file), std::move(description), options);
+  impl->begin_run(run);
+  return ScoreFile(std::move(impl));
+}
+
+ScoreFile ScoreFile::resume(const std::string& output, const ScoreDescription& part, const std::string& identity,
+                            const RunFacts& run, const ScoreFileOptions& options) {
+  auto& calls = options.calls != nullptr ? *options.calls : PosixCalls::system();
+  PosixFile file = open_part_file(calls, output, part, options);
+  require_same_identity(file.path(), part.identity, identity);
+  layout::require_consistent(part);
+  auto impl = std::make_unique<Impl>(output, std::move(file), part, options);
+  impl->verify_ledger();
+  impl->begin_run(run);
+  return ScoreFile(std::move(impl));
+}
+
+const std::vector<u64>& ScoreFile::boundaries() const {
+  return impl_->boundaries();
+}
+std::vector<u64> ScoreFile::todo() const {
+  return impl_->todo();
+}
+u64 ScoreFile::result_bytes(u64 block) const {
+  return impl_->result_bytes(block);
+}
+u64 ScoreFile::blocks_rejected() const {
+  return impl_->rejected();
+}
+void ScoreFile::write(u64 block, ByteView results, u32 crc, const Poll& poll) {
+  impl_->write(block, results, crc, poll);
+}
+void ScoreFile::suspend() {
+  impl_->suspend();
+}
+void ScoreFile::finish() {
+  impl_->finish();
+}
+
+}  // namespace h5score::storage

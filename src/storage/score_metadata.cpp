@@ -1,0 +1,202 @@
+// Writes a new score file's metadata: every dataset allocated, the small tables filled, the results left as they are.
+#include "h5score/base/narrow.hpp"
+#include "h5score/h5/io.hpp"
+
+#include "dimension_scales.hpp"
+#include "score_layout.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace h5score::storage {
+
+using base::Error;
+using base::ExitCode;
+using h5::check;
+using h5::Handle;
+
+u64 ScoreColumn::row_bytes() const {
+  u64 bytes = type.size;
+  for (const u64 extent : row_shape) bytes = base::checked_mul(bytes, extent);
+  return bytes;
+}
+
+ScoreColumn label_column(const std::string& path, const std::string& classes) {
+  ScoreColumn column{.path = path,
+                     .type = {.kind = base::ElementKind::signed_integer, .size = 4},
+                     .row_shape = {},
+                     .dimension = {},
+                     .attributes = {}};
+  column.attributes.push_back({"missing_value", i64{-1}});
+  column.attributes.push_back({"long_name", "index into " + classes + ", -1 = missing"});
+  return column;
+}
+
+ScoreColumn status_column(const std::string& path) {
+  ScoreColumn column{.path = path,
+                     .type = {.kind = base::ElementKind::unsigned_integer, .size = 1},
+                     .row_shape = {},
+                     .dimension = {},
+                     .attributes = {}};
+  column.attributes.push_back({"flag_masks", std::vector<i64>{1, 2}});
+  column.attributes.push_back({"flag_meanings", "missing nonfinite"});
+  column.attributes.push_back({"long_name", "bit flags of each row, 0 = ok"});
+  return column;
+}
+
+namespace layout {
+namespace {
+
+// The 64 KiB limit of attributes does not bind here: everything of unknown length is a dataset.
+class MetadataWriter {
+ public:
+  MetadataWriter(const Handle& file, const ScoreFileSpec& spec) : file_(file), spec_(spec), scales_(file) {
+    for (const auto& column : spec.columns) names_.insert(column.path);
+    for (const auto& table : spec.tables) names_.insert(table.path);
+  }
+
+  void write() {
+    for (const auto& table : spec_.tables) write_table(table);
+    write_inputs();
+    write_own();
+    const std::string row = free_name("/row");
+    scales_.name_only(row, spec_.rows);
+    for (const auto& column : spec_.columns) write_column(column, row);
+    scales_.write();
+  }
+
+ private:
+  Handle create(const std::string& path, const Handle& type, const std::vector<u64>& shape) const {
+    const std::string what = "the dataset " + path + " cannot be created";
+    const std::vector<hsize_t> extents(shape.begin(), shape.end());
+    const Handle space(H5Screate_simple(base::narrow<int>(extents.size()), extents.data(), nullptr), what,
+                       ExitCode::cant_create);
+    const Handle links(H5Pcreate(H5P_LINK_CREATE), what, ExitCode::internal);
+    check(H5Pset_create_intermediate_group(links.get(), 1), what, ExitCode::internal);
+    const Handle creation(H5Pcreate(H5P_DATASET_CREATE), what, ExitCode::internal);
+    check(H5Pset_layout(creation.get(), H5D_CONTIGUOUS), what, ExitCode::internal);
+    check(H5Pset_alloc_time(creation.get(), H5D_ALLOC_TIME_EARLY), what, ExitCode::internal);
+    check(H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER), what, ExitCode::internal);
+    check(H5Pset_obj_track_times(creation.get(), 0), what, ExitCode::internal);
+    return {H5Dcreate2(file_.get(), path.c_str(), type.get(), space.get(), links.get(), creation.get(), H5P_DEFAULT),
+            what, ExitCode::cant_create};
+  }
+
+  void fill(const std::string& path, const Handle& type, u64 size, const void* values) const {
+    const Handle dataset = create(path, type, {size});
+    if (size != 0)
+      check(H5Dwrite(dataset.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values), path + " cannot be written",
+            ExitCode::cant_create);
+  }
+
+  void fill_texts(const std::string& path, const std::vector<std::string>& texts) const {
+    std::size_t length = 1;
+    for (const auto& text : texts) length = std::max(length, text.size());
+    std::string bytes;
+    for (const auto& text : texts) bytes += fixed_text(text, length);
+    fill(path, text_type(length), texts.size(), bytes.data());
+  }
+
+  void write_table(const LabelTable& table) {
+    if (const auto* texts = std::get_if<std::vector<std::string>>(&table.labels)) fill_texts(table.path, *texts);
+    if (const auto* integers = std::get_if<std::vector<i64>>(&table.labels))
+      fill(table.path, h5::datatype({.kind = base::ElementKind::signed_integer, .size = 8}), integers->size(),
+           integers->data());
+    if (const auto* reals = std::get_if<std::vector<double>>(&table.labels))
+      fill(table.path, h5::datatype({.kind = base::ElementKind::floating, .size = 8}), reals->size(), reals->data());
+    scales_.labels(table.path);
+  }
+
+  void write_inputs() {
+    std::size_t path_bytes = 1;
+    std::size_t dataset_bytes = 1;
+    for (const auto& input : spec_.inputs) {
+      path_bytes = std::max(path_bytes, input.path.size());
+      dataset_bytes = std::max(dataset_bytes, input.dataset.size());
+    }
+    std::string bytes;
+    for (const auto& input : spec_.inputs) {
+      bytes += fixed_text(input.path, path_bytes) + fixed_text(input.dataset, dataset_bytes);
+      for (const u64 number : {input.first_row, input.rows, input.size, static_cast<u64>(input.mtime_ns)})
+        bytes.append(reinterpret_cast<const char*>(&number), sizeof number);
+    }
+    fill(inputs, input_type(path_bytes, dataset_bytes), spec_.inputs.size(), bytes.data());
+  }
+
+  void write_own() const {
+    const Handle own = h5::create_group(file_, group);
+    h5::write_attribute(own, version_attribute, version);
+    const Handle u8_type = h5::datatype({.kind = base::ElementKind::unsigned_integer, .size = 1});
+    const Handle u64_type = h5::datatype({.kind = base::ElementKind::unsigned_integer, .size = 8});
+    fill(identity, u8_type, spec_.identity.size(), spec_.identity.data());
+    fill(boundaries, u64_type, spec_.boundaries.size(), spec_.boundaries.data());
+    static_cast<void>(create(ledger, u64_type, {spec_.boundaries.size() - 1}));
+    static_cast<void>(create(runs, run_type(), {run_slots}));
+    std::vector<std::string> column_paths;
+    for (const auto& column : spec_.columns) column_paths.push_back(column.path);
+    fill_texts(columns, column_paths);
+    std::vector<std::string> table_paths;
+    for (const auto& table : spec_.tables) table_paths.push_back(table.path);
+    fill_texts(tables, table_paths);
+  }
+
+  void write_column(const ScoreColumn& column, const std::string& row) {
+    std::vector<u64> shape{spec_.rows};
+    shape.insert(shape.end(), column.row_shape.begin(), column.row_shape.end());
+    const Handle dataset = create(column.path, h5::datatype(column.type), shape);
+    for (const auto& attribute : column.attributes) write_attribute(dataset, column, attribute);
+    std::vector<std::string> axes(shape.size());
+    axes[0] = row;
+    if (!column.dimension.empty() && shape.size() > 1) {
+      axes[1] = column.dimension;
+      scales_.name_only(column.dimension, shape[1]);  // already there where it is a table; then the size is checked
+    }
+    scales_.attach(column.path, axes);
+  }
+
+  static void write_attribute(const Handle& dataset, const ScoreColumn& column, const Attribute& attribute) {
+    if (const auto* text = std::get_if<std::string>(&attribute.value))
+      h5::write_attribute(dataset, attribute.name, *text);
+    if (const auto* real = std::get_if<double>(&attribute.value)) h5::write_attribute(dataset, attribute.name, *real);
+    if (const auto* one = std::get_if<i64>(&attribute.value))
+      write_integers(dataset, column, attribute.name, {*one}, true);
+    if (const auto* list = std::get_if<std::vector<i64>>(&attribute.value))
+      write_integers(dataset, column, attribute.name, *list, false);
+  }
+
+  static void write_integers(const Handle& dataset, const ScoreColumn& column, const std::string& name,
+                             const std::vector<i64>& values, bool scalar) {
+    const std::string what = "the attribute " + name + " of " + column.path + " cannot be written";
+    const bool integer = column.type.numeric() && column.type.kind != base::ElementKind::floating;
+    const Handle type = h5::datatype(integer ? column.type : base::ElementType{base::ElementKind::signed_integer, 8});
+    const hsize_t extent = values.size();
+    const Handle space(scalar ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, &extent, nullptr), what,
+                       ExitCode::internal);
+    const Handle attribute(H5Acreate2(dataset.get(), name.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT),
+                           what, ExitCode::cant_create);
+    check(H5Awrite(attribute.get(), H5T_NATIVE_INT64, values.data()), what, ExitCode::cant_create);
+  }
+
+  [[nodiscard]] std::string free_name(std::string name) const {
+    while (names_.contains(name)) name += '_';
+    return name;
+  }
+
+  const Handle& file_;
+  const ScoreFileSpec& spec_;
+  DimensionScales scales_;
+  std::set<std::string> names_;
+};
+
+}  // namespace
+
+void write_metadata(const std::string& path, const ScoreFileSpec& spec) {
+  h5::initialise();
+  Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, file_access().get()), path + ": cannot be created",
+              ExitCode::cant_create);
+  MetadataWriter(file, spec).write();
+  file.close(path + ": cannot be written");
+}
+
+}  // namespace layout
+}  // namespace h5score::storage
