@@ -3,6 +3,7 @@
 
 #include "h5score/base/error.hpp"
 #include "h5score/base/narrow.hpp"
+#include "h5score/format/format.hpp"
 
 #include "libsvm_text.hpp"
 #include "text.hpp"
@@ -30,11 +31,12 @@ std::string read_text(const std::string& path) {
   return text;
 }
 
+constexpr u64 most_dense_values = u64{1} << 29;
+
 // Sparse to dense. One far index in a small file must not cost gigabytes: real files are at least one part in 1024
 // full.
 model::Matrix dense(const SupportVectors& vectors, u64 rows, u64 file_bytes) {
-  constexpr u64 most = u64{1} << 29;
-  const u64 limit = std::min(most, std::max(u64{1} << 20, base::checked_mul(file_bytes, 1024)));
+  const u64 limit = std::min(most_dense_values, std::max(u64{1} << 20, base::checked_mul(file_bytes, 1024)));
   if (vectors.width == 0)
     throw Error(ExitCode::data, "the model has no support vectors", "it cannot say how many features it has");
   if (base::checked_mul(rows, vectors.width) > limit)
@@ -134,3 +136,23 @@ model::Model load(const std::string& path) {
 }
 
 }  // namespace h5score::format::libsvm
+
+namespace h5score::format {
+
+bool widen(model::Model& model, base::u64 n_features) {
+  auto* expansion = model.stages.empty() ? nullptr : std::get_if<model::KernelExpansion>(&model.stages.front());
+  const bool open_ended = model.origin.library == "LIBSVM" && expansion != nullptr && !model.golden;
+  if (!open_ended || model.n_features >= n_features) return false;
+  const model::Matrix& old = expansion->support_vectors;
+  if (base::checked_mul(old.rows, n_features) > libsvm::most_dense_values)
+    throw base::Error(base::ExitCode::data, "the support vectors become too large for so many columns",
+                      std::to_string(old.rows) + " vectors, " + std::to_string(n_features) + " columns");
+  model::Matrix wide{.rows = old.rows, .cols = n_features, .values = std::vector<double>(old.rows * n_features)};
+  for (base::u64 row = 0; row < old.rows; ++row)
+    std::copy_n(old.values.data() + row * old.cols, old.cols, wide.values.data() + row * n_features);
+  expansion->support_vectors = std::move(wide);
+  model.n_features = n_features;
+  return true;
+}
+
+}  // namespace h5score::format

@@ -1,18 +1,18 @@
 // Model files in and out. One registration table; the format is recognised by content, never by the file's name.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "h5score/base/types.hpp"
 #include "h5score/model/model.hpp"
+
+#include <string>
+#include <vector>
 
 namespace h5score::format {
 
 /// One model format (a row of the registration table).
 struct Format {
-  const char* name;         ///< "native", "libsvm"
-  const char* description;  ///< for --help and inspect
+  const char* name;                                                 ///< "native", "libsvm"
+  const char* description;                                          ///< for --help and inspect
   bool (*recognise)(const std::string& path, base::ByteView head);  ///< `head`: the file's first bytes, up to 4096
   model::Model (*load)(const std::string& path);
 };
@@ -26,7 +26,14 @@ model::Model load_model(const std::string& path);
 /// from HDF5 files with data. Throws Error(no_input) where it does not exist, Error(data) where HDF5 cannot open it.
 bool is_model(const std::string& path);
 
+/// LIBSVM files do not say how many features their model has; n_features is the largest index of any support vector. If
+/// `model` came from LIBSVM and the data has more columns, this extends the support vectors by zeros, exactly as LIBSVM
+/// reads such rows, and returns true. Otherwise false, and the model stays as it is.
+/// Throws Error(data) where the wider support vectors would not fit into memory (2^29 values).
+bool widen(model::Model& model, base::u64 n_features);
+
 /// Writes the native HDF5 format (docs/model-format.md). Throws Error(cant_create) or Error(io).
+/// Through a new file PATH.tmp that is synced and renamed: the name means a complete file.
 void save_model(const std::string& path, const model::Model& model);
 
 }  // namespace h5score::format
