@@ -47,6 +47,9 @@ int run_on_ranks(const comm::Launch& launch, h5::Sandbox* name_node, const run::
   int code = 0;
   try {
     code = run::score(mpi.world(), name_node, options);
+  } catch (const run::SharedError& error) {
+    if (mpi.world().root()) print_failure(error);
+    code = static_cast<int>(error.code());
   } catch (...) {
     fail_together(mpi.world(), current_failure());  // does not return
   }
