@@ -1,0 +1,6 @@
+// Kernels compiled for avx2 (flags: src/model/CMakeLists.txt).
+#include "make_tables.hpp"
+
+namespace h5score::model::kernels {
+const Tables avx2_tables = {make_table<float>(), make_table<double>()};
+}
