@@ -84,6 +84,7 @@ void describe_type(const Handle& dataset, DatasetFacts& facts) {
   facts.type = stored_type(type);
   facts.read_as = facts.type ? facts.type : convertible_type(type);
   facts.variable_string = H5Tget_class(type.get()) == H5T_STRING && H5Tis_variable_str(type.get()) > 0;
+  facts.utf8 = H5Tget_class(type.get()) == H5T_STRING && H5Tget_cset(type.get()) == H5T_CSET_UTF8;
   const bool number = facts.type && facts.type->numeric();
   facts.type_name = number ? to_string(*facts.type) : type_name(type.get());
 }

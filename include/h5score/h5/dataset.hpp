@@ -41,6 +41,7 @@ struct DatasetFacts {
   std::optional<base::ElementType> type;     ///< as stored; absent: its bytes mean nothing without the library
   std::optional<base::ElementType> read_as;  ///< what the library can convert it to (equals *type if that is there)
   bool variable_string = false;              ///< variable-length text
+  bool utf8 = false;                         ///< text: character set
   std::string type_name;                     ///< for people: "float32", "compound of 4 fields", "variable-length text"
   Layout layout = Layout::contiguous;
   u64 address = no_address;          ///< contiguous: absolute file offset
@@ -58,8 +59,8 @@ void archive(A& ar, Filter& v) {
 }
 template <class A>
 void archive(A& ar, DatasetFacts& v) {
-  ar(v.file, v.name, v.shape, v.null, v.type, v.read_as, v.variable_string, v.type_name, v.layout, v.address, v.chunk,
-     v.filters, v.missing, v.raw_edges, v.fill, v.stored_bytes);
+  ar(v.file, v.name, v.shape, v.null, v.type, v.read_as, v.variable_string, v.utf8, v.type_name, v.layout, v.address,
+     v.chunk, v.filters, v.missing, v.raw_edges, v.fill, v.stored_bytes);
 }
 
 /// Where the chunks of a run of chunk rows lie: element i is the i-th chunk in C order of the chunk grid, starting at

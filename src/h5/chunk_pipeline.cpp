@@ -1,0 +1,112 @@
+// One-chunk datasets in a core-driver file: H5Dwrite_chunk() puts the stored bytes in, H5Dread() runs the filters.
+#include "h5score/h5/chunk_pipeline.hpp"
+
+#include "h5score/base/narrow.hpp"
+#include "h5score/h5/handle.hpp"
+#include "h5score/h5/io.hpp"
+
+#include <mutex>
+
+namespace h5score::h5 {
+namespace {
+
+using base::Error;
+using base::ExitCode;
+
+// The library is one, so its lock is.
+std::mutex& library_lock() {
+  static std::mutex lock;
+  return lock;
+}
+
+Handle memory_file() {
+  initialise();
+  const std::string what = "a file in memory cannot be made";
+  const Handle access(H5Pcreate(H5P_FILE_ACCESS), what, ExitCode::internal);
+  constexpr std::size_t growth = std::size_t{1} << 20;
+  check(H5Pset_fapl_core(access.get(), growth, false), what, ExitCode::internal);
+  return {H5Fcreate("h5score-chunk", H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), what, ExitCode::internal};
+}
+
+Handle creation_properties(const ChunkKind& kind, const Handle& type) {
+  const std::string what = "a chunk's properties cannot be set";
+  Handle creation(H5Pcreate(H5P_DATASET_CREATE), what, ExitCode::internal);
+  const std::vector<hsize_t> chunk(kind.chunk.begin(), kind.chunk.end());
+  check(H5Pset_chunk(creation.get(), base::narrow<int>(chunk.size()), chunk.data()), what);
+  check(H5Pset_fill_value(creation.get(), type.get(), kind.fill.data()), what);
+  check(H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER), what);
+  // Optional: a filter that can only decode (szip without its encoder) must not prevent the dataset.
+  for (const auto& filter : kind.filters)
+    check(H5Pset_filter(creation.get(), static_cast<H5Z_filter_t>(filter.id), H5Z_FLAG_OPTIONAL, filter.values.size(),
+                        filter.values.data()),
+          "filter " + std::to_string(filter.id) + " (" + filter.name + ") cannot be used");
+  return creation;
+}
+
+// Without a chunk cache, so that every read decodes what was just written.
+Handle uncached_access() {
+  const std::string what = "a dataset access list cannot be made";
+  Handle access(H5Pcreate(H5P_DATASET_ACCESS), what, ExitCode::internal);
+  check(H5Pset_chunk_cache(access.get(), 0, 0, 0), what, ExitCode::internal);
+  return access;
+}
+
+}  // namespace
+
+class ChunkPipeline::Impl {
+ public:
+  explicit Impl(ChunkKind kind) : kind_(std::move(kind)) {}
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  ~Impl() {
+    const std::lock_guard guard(library_lock());
+    dataset_ = {};
+    type_ = {};
+    file_ = {};
+  }
+
+  void decode(base::ByteView stored, u32 mask, std::span<std::byte> out) {
+    const std::lock_guard guard(library_lock());
+    if (!dataset_) create();
+    const std::vector<hsize_t> origin(kind_.chunk.size(), 0);
+    check(H5Dwrite_chunk(dataset_.get(), H5P_DEFAULT, mask, origin.data(), stored.size(), stored.data()),
+          "a chunk cannot be decoded");
+    check(H5Dread(dataset_.get(), type_.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, out.data()), "a chunk cannot be decoded");
+  }
+
+ private:
+  void create() {
+    for (const auto& filter : kind_.filters)
+      if (H5Zfilter_avail(static_cast<H5Z_filter_t>(filter.id)) <= 0) {
+        H5Eclear2(H5E_DEFAULT);
+        throw Error(ExitCode::data, "a chunk cannot be decoded",
+                    "this machine's HDF5 lacks the filter " + std::to_string(filter.id) + " (" + filter.name + ")",
+                    "install its plugin on every node and set HDF5_PLUGIN_PATH");
+      }
+    file_ = memory_file();
+    type_ = datatype(kind_.type);
+    const std::vector<hsize_t> extents(kind_.chunk.begin(), kind_.chunk.end());
+    const std::string what = "a dataset in memory cannot be made";
+    const Handle space(H5Screate_simple(base::narrow<int>(extents.size()), extents.data(), nullptr), what);
+    const Handle creation = creation_properties(kind_, type_);
+    const Handle access = uncached_access();
+    dataset_ = Handle(
+        H5Dcreate2(file_.get(), "chunk", type_.get(), space.get(), H5P_DEFAULT, creation.get(), access.get()), what);
+  }
+
+  ChunkKind kind_;
+  Handle file_;
+  Handle type_;
+  Handle dataset_;
+};
+
+ChunkPipeline::ChunkPipeline(ChunkKind kind) : impl_(std::make_unique<Impl>(std::move(kind))) {}
+ChunkPipeline::ChunkPipeline(ChunkPipeline&&) noexcept = default;
+ChunkPipeline& ChunkPipeline::operator=(ChunkPipeline&&) noexcept = default;
+ChunkPipeline::~ChunkPipeline() = default;
+
+void ChunkPipeline::decode(base::ByteView stored, u32 mask, std::span<std::byte> out) {
+  impl_->decode(stored, mask, out);
+}
+
+}  // namespace h5score::h5

@@ -1,0 +1,84 @@
+// Arithmetic on layouts: sizes of rows, chunk grids.
+#include "h5score/storage/layout.hpp"
+
+#include "h5score/base/narrow.hpp"
+
+#include "payload.hpp"
+
+#include <algorithm>
+
+namespace h5score::storage {
+namespace {
+
+u64 product(const std::vector<u64>& extents) {
+  u64 n = 1;
+  for (const u64 extent : extents) n = base::checked_mul(n, extent);
+  return n;
+}
+
+}  // namespace
+
+u64 ArrayFormat::row_elements() const {
+  return product(row_shape);
+}
+
+u64 PassthroughColumn::row_bytes() const {
+  return product(row_shape) * type.size;
+}
+
+std::string RowFormat::types() const {
+  std::vector<std::string> names;
+  for (const auto& format : formats) {
+    const std::string name = to_string(format.arrays.at(0).type);
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  std::string text;
+  for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+bool RowFormat::narrows_to_float() const {
+  return std::any_of(formats.begin(), formats.end(), [](const FileFormat& format) {
+    const auto& type = format.arrays.at(0).type;
+    return type.size == 8 || (type.size == 4 && type.kind != base::ElementKind::floating);
+  });
+}
+
+ChunkGrid::ChunkGrid(const ArrayFormat& format, u64 rows) : shape{rows}, chunk(format.chunk) {
+  shape.insert(shape.end(), format.row_shape.begin(), format.row_shape.end());
+  for (std::size_t axis = 0; axis < shape.size(); ++axis)
+    extent.push_back((shape[axis] + chunk[axis] - 1) / chunk[axis]);
+  row_slice_bytes = format.type.size;
+  for (std::size_t axis = 1; axis < shape.size(); ++axis) {
+    per_row = base::checked_mul(per_row, extent[axis]);
+    row_slice_bytes = base::checked_mul(row_slice_bytes, chunk[axis]);
+  }
+  chunk_bytes = base::checked_mul(row_slice_bytes, chunk[0]);
+}
+
+std::vector<u64> ChunkGrid::coordinates(u64 row, u64 column) const {
+  std::vector<u64> result(shape.size());
+  result[0] = row;
+  for (std::size_t axis = shape.size(); axis-- > 1;) {
+    result[axis] = column % extent[axis];
+    column /= extent[axis];
+  }
+  return result;
+}
+
+base::RowRange ChunkGrid::rows_in(u64 row, base::RowRange range) const {
+  return {std::max(range.begin, row * chunk[0]), std::min(range.end, (row + 1) * chunk[0])};
+}
+
+bool ChunkGrid::on_edge(const std::vector<u64>& coordinates) const {
+  for (std::size_t axis = 0; axis < shape.size(); ++axis)
+    if ((coordinates[axis] + 1) * chunk[axis] > shape[axis]) return true;
+  return false;
+}
+
+bool stored_plain(const ArrayFormat& format, u32 mask) {
+  const u32 used = format.filters.size() >= 32 ? all_filters_skipped : (u32{1} << format.filters.size()) - 1;
+  return (mask & used) == used;
+}
+
+}  // namespace h5score::storage
