@@ -2,26 +2,30 @@
 // It knows neither HDF5 nor models: a source, a scorer and a sink do the work.
 #pragma once
 
-#include <functional>
-#include <vector>
-
 #include "h5score/base/aligned_buffer.hpp"
 #include "h5score/base/types.hpp"
 #include "h5score/comm/communicator.hpp"
 #include "h5score/run/report.hpp"
 #include "h5score/sched/plan.hpp"
+#include "h5score/sched/policy.hpp"
+
+#include <functional>
+#include <vector>
 
 namespace h5score::run {
 
-/// Called often during long work so that pending transfers make progress; cheap.
+/// Called often (every 0.25 ms or more often) during long work so that pending transfers make progress; cheap. To be
+/// called by the thread that called the function it was given to, never by a worker thread of it. May throw: let it
+/// pass.
 using Poll = std::function<void()>;
 
 /// Root only: gives a block's payload (bytes as stored plus the recipe to decode them).
 class BlockSource {
  public:
   virtual ~BlockSource() = default;
-  /// Upper bound of fetch()'s payload size for this block, without I/O.
+  /// Upper bound of fetch()'s payload size for this block, without I/O. Buffers and static rounds are sized by it.
   virtual u64 payload_bound(u64 block) const = 0;
+  /// Resizes `payload`, never above payload_bound(block), and fills it.
   virtual void fetch(u64 block, base::AlignedBuffer& payload, const Poll& poll) = 0;
 };
 
@@ -31,8 +35,10 @@ class BlockScorer {
   virtual ~BlockScorer() = default;
   /// Exact size of a block's results.
   virtual u64 result_bytes(u64 block) const = 0;
-  /// `results` has result_bytes(block) bytes. Adds its own times to decode and score of `phases`.
-  virtual void score(u64 block, base::ByteView payload, std::span<std::byte> results, PhaseTimes& phases, const Poll& poll) = 0;
+  /// `payload` starts at a 64-byte boundary, `results` too and has result_bytes(block) bytes. Adds its own times to
+  /// decode and score of `phases`.
+  virtual void score(u64 block, base::ByteView payload, std::span<std::byte> results, PhaseTimes& phases,
+                     const Poll& poll) = 0;
 };
 
 /// Root only: takes results, in any order, each block once.
@@ -42,12 +48,13 @@ class BlockSink {
   virtual void write(u64 block, base::ByteView results, base::u32 crc, const Poll& poll) = 0;
 };
 
-enum class Schedule : base::u8 { static_, dynamic, guided };
-const char* to_string(Schedule schedule);
+using sched::Schedule;
+using sched::to_string;
 
 struct EngineOptions {
   Schedule schedule = Schedule::dynamic;
-  u64 memory_per_rank = u64{1} << 30;  ///< bound of payload and result buffers on each rank
+  /// Bound of payload and result buffers on each rank. Error(usage) if not even one block fits.
+  u64 memory_per_rank = u64{1} << 30;
   /// Asked by the root between blocks: true stops the run after the blocks in hand (they are still written).
   std::function<bool()> stop_requested;
   /// Told by the root after each block is written: blocks done so far, rows done so far.
@@ -57,13 +64,13 @@ struct EngineOptions {
 struct EngineResult {
   std::vector<RankReport> ranks;  ///< at the root; empty elsewhere
   double loop_seconds = 0;        ///< first fetch to last write, at the root
-  bool stopped = false;           ///< on every rank
+  bool stopped = false;           ///< on every rank: a stop request left blocks undone
 };
 
 /// Scores all blocks of `plan` that `todo` names (ascending, at the root; ignored elsewhere). Collective: every rank of
-/// `comm` calls it with the same plan and options. `source` and `sink` are used at rank 0 only and may be null elsewhere.
-/// A rank whose source, scorer or sink throws makes run_blocks throw on that rank with the block in the message; the
-/// caller reports and aborts the communicator, so no rank waits for ever.
+/// `comm` calls it with the same plan and options. `source` and `sink` are used at rank 0 only and may be null
+/// elsewhere. A rank whose source, scorer or sink throws makes run_blocks throw on that rank with the block in the
+/// message; the caller reports and aborts the communicator, so no rank waits for ever.
 EngineResult run_blocks(comm::Communicator& comm, const sched::BlockPlan& plan, const std::vector<u64>& todo,
                         BlockSource* source, BlockScorer& scorer, BlockSink* sink, const EngineOptions& options);
 

@@ -1,0 +1,127 @@
+// What the engine's loops share on each rank: calls into source, scorer and sink with their times and error context,
+// the poll that keeps transfers moving, and buffers with a pending transfer. Private to run.
+#pragma once
+
+#include "h5score/base/aligned_buffer.hpp"
+#include "h5score/base/error.hpp"
+#include "h5score/comm/backoff.hpp"
+#include "h5score/comm/communicator.hpp"
+#include "h5score/run/engine.hpp"
+
+#include <chrono>
+#include <concepts>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace h5score::run {
+
+using base::u32;
+
+/// Follows the bytes of each payload and result message (and stands alone where a round has no block for a rank).
+struct BlockTrailer {
+  static constexpr u64 no_block = ~u64{0};
+  u64 block = no_block;
+  u64 value = 0;  ///< results: CRC-32 of them; payload: unused
+};
+
+/// Appends or reads a trivially copyable trailer at the end of a message.
+template <class T>
+void put_trailer(std::span<std::byte> message, const T& trailer) {
+  std::memcpy(message.data() + message.size() - sizeof(T), &trailer, sizeof(T));
+}
+template <class T>
+[[nodiscard]] T get_trailer(base::ByteView message) {
+  if (message.size() < sizeof(T)) throw base::Error(base::ExitCode::internal, "a block message is too short");
+  T trailer;
+  std::memcpy(&trailer, message.data() + message.size() - sizeof(T), sizeof(T));
+  return trailer;
+}
+
+/// A buffer and the transfer that uses it. If destroyed while the transfer is pending (only while failing), both are
+/// leaked: MPI may still write to the memory.
+class Transfer {
+ public:
+  Transfer() = default;
+  Transfer(Transfer&&) = default;
+  Transfer& operator=(Transfer&&) = delete;
+  ~Transfer();
+
+  base::AlignedBuffer buffer;
+
+  void start(std::unique_ptr<comm::Request> request) { request_ = std::move(request); }
+  [[nodiscard]] bool pending() const { return request_ != nullptr; }
+  /// True if no transfer is pending (any more).
+  bool test();
+
+ private:
+  std::unique_ptr<comm::Request> request_;
+};
+
+class Rank {
+ public:
+  Rank(comm::Communicator& communicator, const sched::BlockPlan& block_plan, BlockScorer& block_scorer);
+  Rank(const Rank&) = delete;
+  Rank& operator=(const Rank&) = delete;
+
+  comm::Communicator& comm;
+  const sched::BlockPlan& plan;
+  RankReport report;
+
+  /// What poll() does: moves transfers along and tells whether some are pending afterwards.
+  void set_pump(std::function<bool()> pump) { pump_ = std::move(pump); }
+  void pump();
+  [[nodiscard]] const Poll& poll() const { return poll_; }
+
+  [[nodiscard]] double now() const;
+  /// Adds the time since the last call to a phase; time inside pump() meanwhile goes to transfer.
+  void charge(double PhaseTimes::*phase);
+
+  // Calls outward. Each charges its time and adds the block to an error's message.
+  /// The payload in `payload`, with capacity for `extra` more bytes behind it.
+  void fetch(BlockSource& source, u64 block, base::AlignedBuffer& payload, std::size_t extra);
+  /// The CRC-32 of the results.
+  u32 score(u64 block, base::ByteView payload, std::span<std::byte> results);
+  void write(BlockSink& sink, u64 block, base::ByteView results, u32 crc);
+  [[nodiscard]] u64 result_bytes(u64 block) const { return scorer_.result_bytes(block); }
+
+  /// Pumps until `done()`; the time goes to `phase`.
+  template <std::predicate F>
+  void wait_until(F done, double PhaseTimes::*phase) {
+    comm::Backoff backoff;
+    while (!done()) {
+      backoff.pause();
+      pump();
+    }
+    charge(phase);
+  }
+
+  /// Fills in what is known at the end: traffic, memory, host.
+  void finish_report(u64 buffer_bytes);
+
+ private:
+  void poll_if_due();
+  template <class F>
+  void in_block(u64 block, F action) const;
+
+  BlockScorer& scorer_;
+  comm::Traffic traffic_before_;
+  std::chrono::steady_clock::time_point start_;
+  std::function<bool()> pump_;
+  Poll poll_;
+  double marked_ = 0;  ///< end of the last charged time
+  double polled_ = 0;  ///< seconds inside pump() since then
+  double last_pump_ = 0;
+  bool pending_ = false;  ///< transfers were pending after the last pump
+};
+
+/// Receives the message of `envelope`, which only a failing rank sends, and throws its error; Error(internal) if it is
+/// another.
+[[noreturn]] void receive_failure(comm::Communicator& comm, const comm::Envelope& envelope);
+
+/// Throws Error(io) unless `crc` is the CRC-32 of `results`, naming block and rank.
+void check_arrived(u64 block, u32 rank, base::ByteView results, u32 crc);
+
+}  // namespace h5score::run

@@ -1,0 +1,123 @@
+// Decisions of the master.
+#include "h5score/run/master.hpp"
+
+#include "h5score/base/error.hpp"
+
+#include <algorithm>
+
+namespace h5score::run {
+namespace {
+constexpr u64 longest_patience = 4096;
+}
+
+Master::Master(std::unique_ptr<sched::Policy> policy, MasterLimits limits)
+    : policy_(std::move(policy)),
+      limits_(limits),
+      workers_(limits.ranks),
+      slots_free_(limits.send_slots),
+      alive_(limits.ranks - 1) {
+  for (u32 w = 1; w < limits_.ranks; ++w) hungry_.emplace(0, w);
+}
+
+bool Master::on(const MasterEvent& event, double now) {
+  switch (event.kind) {
+    case MasterEvent::Kind::sent:
+      ++slots_free_;
+      return true;
+    case MasterEvent::Kind::result:
+      return on_result(event.worker, event.block, now);
+    case MasterEvent::Kind::lost:
+      on_lost(event.worker);
+      return true;
+    case MasterEvent::Kind::stop:
+      stopping_ = true;
+      return true;
+  }
+  return false;
+}
+
+MasterAction Master::next(double now) {
+  if (policy_->remaining() == 0 || (stopping_ && in_hand() == 0)) return {MasterAction::Kind::finish, 0, 0};
+  if (stopping_) return {};
+  while (slots_free_ > 0 && !hungry_.empty()) {
+    const u32 worker = hungry_.begin()->second;
+    if (!refill(worker, now)) continue;
+    Worker& w = workers_[worker];
+    const u64 block = w.queue.back();
+    w.queue.pop_back();
+    --slots_free_;
+    ++remote_in_hand_;
+    update_hunger(worker, w.outstanding++);
+    return {MasterAction::Kind::assign, worker, block};
+  }
+  if (remote_in_hand_ == 0) results_to_wait_ = 0;
+  if ((limits_.scores || alive_ == 0) && !scoring_here_ && hungry_.empty() && results_to_wait_ == 0 && refill(0, now)) {
+    scoring_here_ = true;
+    const u64 block = workers_[0].queue.back();
+    workers_[0].queue.pop_back();
+    return {MasterAction::Kind::score_here, 0, block};
+  }
+  return {};
+}
+
+/// True if the worker's queue holds a block afterwards; else it counts as dry.
+bool Master::refill(u32 worker, double now) {
+  Worker& w = workers_[worker];
+  if (!w.queue.empty()) return true;
+  if (w.dry) return false;
+  sched::Next more = policy_->next(worker, now);
+  if (more.kind == sched::Next::Kind::blocks) {
+    w.queue.assign(more.blocks.rbegin(), more.blocks.rend());
+    return true;
+  }
+  w.dry = true;
+  hungry_.erase({w.outstanding, worker});
+  return false;
+}
+
+bool Master::on_result(u32 worker, u64 block, double now) {
+  Worker& w = workers_.at(worker);
+  if (w.lost || !policy_->done(worker, block, now)) return false;
+  if (worker == 0) {
+    end_own_block();
+    return true;
+  }
+  --remote_in_hand_;
+  if (results_to_wait_ > 0) --results_to_wait_;
+  update_hunger(worker, w.outstanding--);
+  return true;
+}
+
+void Master::on_lost(u32 worker) {
+  Worker& w = workers_.at(worker);
+  if (worker == 0 || w.lost)
+    throw base::Error(base::ExitCode::internal, "rank " + std::to_string(worker) + " cannot be lost");
+  w.lost = true;
+  --alive_;
+  hungry_.erase({w.outstanding, worker});
+  remote_in_hand_ -= w.outstanding;
+  w.outstanding = 0;
+  w.queue.clear();
+  policy_->lost(worker);
+  // Its blocks may go to those that had nothing left to do.
+  for (u32 other = 1; other < workers_.size(); ++other) {
+    workers_[other].dry = false;
+    update_hunger(other, workers_[other].outstanding);
+  }
+  workers_[0].dry = false;
+}
+
+void Master::update_hunger(u32 worker, u64 outstanding_before) {
+  const Worker& w = workers_[worker];
+  hungry_.erase({outstanding_before, worker});
+  if (!w.lost && !w.dry && w.outstanding < limits_.credits) hungry_.emplace(w.outstanding, worker);
+}
+
+void Master::end_own_block() {
+  scoring_here_ = false;
+  const bool starved = !hungry_.empty() && hungry_.begin()->first == 0;
+  patience_ = starved ? std::min(2 * patience_ + limits_.ranks, longest_patience) : patience_ / 2;
+  results_to_wait_ = patience_;
+}
+
+}  // namespace h5score::run
