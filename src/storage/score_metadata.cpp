@@ -61,6 +61,9 @@ class MetadataWriter {
     write_own();
     const std::string row = free_name("/row");
     scales_.name_only(row, spec_.rows);
+    const std::string input = free_name("/input");
+    scales_.name_only(input, spec_.inputs.size());
+    scales_.attach(inputs, {input});
     for (const auto& column : spec_.columns) write_column(column, row);
     scales_.write();
   }
@@ -76,7 +79,8 @@ class MetadataWriter {
     const Handle creation(H5Pcreate(H5P_DATASET_CREATE), what, ExitCode::internal);
     check(H5Pset_layout(creation.get(), H5D_CONTIGUOUS), what, ExitCode::internal);
     check(H5Pset_alloc_time(creation.get(), H5D_ALLOC_TIME_EARLY), what, ExitCode::internal);
-    check(H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER), what, ExitCode::internal);
+    if (H5Tis_variable_str(type.get()) <= 0)  // pointers into a heap must begin as none
+      check(H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER), what, ExitCode::internal);
     check(H5Pset_obj_track_times(creation.get(), 0), what, ExitCode::internal);
     return {H5Dcreate2(file_.get(), path.c_str(), type.get(), space.get(), links.get(), creation.get(), H5P_DEFAULT),
             what, ExitCode::cant_create};
@@ -97,8 +101,16 @@ class MetadataWriter {
     fill(path, text_type(length), texts.size(), bytes.data());
   }
 
+  // Text labels have variable length: libnetcdf 4.9 reads arrays of fixed-length text wrongly.
   void write_table(const LabelTable& table) {
-    if (const auto* texts = std::get_if<std::vector<std::string>>(&table.labels)) fill_texts(table.path, *texts);
+    if (const auto* texts = std::get_if<std::vector<std::string>>(&table.labels)) {
+      const Handle type = h5::datatype({.kind = base::ElementKind::fixed_string, .size = 1, .utf8 = true});
+      check(H5Tset_strpad(type.get(), H5T_STR_NULLTERM), table.path, ExitCode::internal);
+      check(H5Tset_size(type.get(), H5T_VARIABLE), table.path, ExitCode::internal);
+      std::vector<const char*> pointers;
+      for (const auto& text : *texts) pointers.push_back(text.c_str());
+      fill(table.path, type, pointers.size(), pointers.data());
+    }
     if (const auto* integers = std::get_if<std::vector<i64>>(&table.labels))
       fill(table.path, h5::datatype({.kind = base::ElementKind::signed_integer, .size = 8}), integers->size(),
            integers->data());
