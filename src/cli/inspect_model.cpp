@@ -12,7 +12,6 @@ namespace h5score::cli {
 namespace {
 
 using base::u64;
-using run::Table;
 
 constexpr u64 label_width = 14;  // of the left column, with its indent and gap
 
@@ -104,37 +103,38 @@ std::string list_text(const std::vector<std::string>& words, u64 width) {
 std::string describe_model_file(const std::string& path, const model::Model& model, const run::TextStyle& style) {
   const auto evaluator = model::compile(model);
   const u64 room = style.width - label_width;
-  Table table({Table::Align::left, Table::Align::left});
-  table.add({"file format", model.origin.format});
-  table.add({"made by", origin_text(model.origin)});
-  table.add({"precision", model::to_string(model.precision)});
+  std::vector<std::pair<std::string, std::string>> facts;
+  facts.push_back({"file format", model.origin.format});
+  facts.push_back({"made by", origin_text(model.origin)});
+  facts.push_back({"precision", model::to_string(model.precision)});
   const std::string count = run::format_count(model.n_features);
-  table.add({"features", model.feature_names.empty()
-                             ? count + ", without names"
-                             : fmt::format("{}: {}", count, list_text(model.feature_names, room - count.size() - 2))});
+  facts.push_back(
+      {"features", model.feature_names.empty()
+                       ? count + ", without names"
+                       : fmt::format("{}: {}", count, list_text(model.feature_names, room - count.size() - 2))});
   u64 number = 0;
   for (const auto& stage : model.stages) {
-    table.add({number == 0 ? "stages" : "", fmt::format("{} {}", number + 1, model::describe(stage))});
+    facts.push_back({number == 0 ? "stages" : "", fmt::format("{} {}", number + 1, model::describe(stage))});
     ++number;
   }
-  table.add({"head", text_of(model.head.kind)});
+  facts.push_back({"head", text_of(model.head.kind)});
   if (model.head.kind != model::HeadKind::values) {
     const auto names = class_names(model.head.classes);
-    table.add({"classes", fmt::format("{}: {}", names.size(), list_text(names, room - 6))});
-    table.add({"probability", text_of(model.head.link)});
+    facts.push_back({"classes", fmt::format("{}: {}", names.size(), list_text(names, room - 6))});
+    facts.push_back({"probability", text_of(model.head.link)});
   } else if (!model.head.target_names.empty()) {
-    table.add({"targets", list_text(model.head.target_names, room)});
+    facts.push_back({"targets", list_text(model.head.target_names, room)});
   }
   bool first = true;
   for (const auto& column : evaluator->columns()) {
-    table.add({first ? "results" : "", result_text(column)});
+    facts.push_back({first ? "results" : "", result_text(column)});
     first = false;
   }
-  table.add({"golden rows", self_test_text(model, *evaluator)});
-  table.add({"cost", run::format_value(evaluator->flops_per_row(), 3) + " floating-point operations per row"});
-  table.add({"hash", model::model_hash(model)});
+  facts.push_back({"golden rows", self_test_text(model, *evaluator)});
+  facts.push_back({"cost", run::format_value(evaluator->flops_per_row(), 3) + " floating-point operations per row"});
+  facts.push_back({"hash", model::model_hash(model)});
   return fmt::format("{}: model\n  {}\n\n{}", path, run::wrap(model::describe(model), style.width - 2, 2),
-                     table.text(style));
+                     run::fact_lines(facts, style));
 }
 
 }  // namespace h5score::cli

@@ -69,7 +69,7 @@ auto in_our_words(const CommandSpec& spec, Parse parse) {
       throw Error(ExitCode::usage, fmt::format("--{}: takes no value", name));
     throw Error(ExitCode::usage, fmt::format("--{}: a value is missing", name), {},
                 fmt::format("see h5score {} --help", spec.name));
-  } catch (const po::invalid_option_value& e) {
+  } catch (const po::validation_error& e) {  // only flags of a configuration file have values that Boost checks
     throw Error(ExitCode::usage, fmt::format("--{}: expected yes or no", bare(e.get_option_name())));
   } catch (const po::error& e) {
     throw Error(ExitCode::usage, e.what(), {}, fmt::format("see h5score {} --help", spec.name));
@@ -79,18 +79,16 @@ auto in_our_words(const CommandSpec& spec, Parse parse) {
 po::parsed_options parse_config(const CommandSpec& spec, const po::options_description& description,
                                 const std::string& path) {
   std::ifstream file(path);
-  if (!file) throw Error(ExitCode::no_input, path + ": the configuration file cannot be read", base::errno_text(errno));
+  if (!file) throw Error(ExitCode::no_input, "the configuration file cannot be read", base::errno_text(errno));
   try {
     auto parsed = po::parse_config_file(file, description, true);
     for (const auto& option : parsed.options)
       if (option.unregistered || option.string_key == "config" || option.string_key == "help")
-        throw Error(ExitCode::usage, fmt::format("{}: unknown key '{}'", path, option.string_key), {},
+        throw Error(ExitCode::usage, fmt::format("unknown key '{}'", option.string_key), {},
                     did_you_mean(spec, option.string_key, ""));
     return parsed;
   } catch (const po::invalid_config_file_syntax& e) {
-    throw Error(ExitCode::usage, fmt::format("{}: the line '{}' is not 'name = value'", path, e.tokens()));
-  } catch (const po::multiple_occurrences& e) {
-    throw Error(ExitCode::usage, fmt::format("{}: '{}' is given more than once", path, bare(e.get_option_name())));
+    throw Error(ExitCode::usage, fmt::format("the line '{}' is not 'name = value'", e.tokens()));
   }
 }
 
@@ -139,7 +137,11 @@ Options parse(const CommandSpec& spec, const std::vector<std::string>& arguments
   });
   if (map.count("config") > 0) {
     const auto path = map["config"].as<std::string>();
-    in_our_words(spec, [&] { po::store(parse_config(spec, description, path), map); });
+    try {
+      in_our_words(spec, [&] { po::store(parse_config(spec, description, path), map); });
+    } catch (const Error& e) {
+      throw e.in(path);
+    }
   }
   for (const auto& [name, value] : map)
     if (!value.empty() && !value.defaulted()) options.values_[name] = text_of(value);

@@ -22,12 +22,13 @@ constexpr const char* examples =
     h5score score --model model.h5 --input data.h5 --output scores.h5 --dry-run
     h5score score --model model.h5 --input data.h5 --output scores.h5
   On a cluster, many files as one table, two models in one pass over the data:
-    srun h5score score --model z=photoz.h5 star=stars.h5 --input 'tract_*.h5' --output scores.h5
-  Go on after a wall-time limit or a kill:
-    srun h5score score --model z=photoz.h5 --input 'tract_*.h5' --output scores.h5 --resume
+    srun h5score score --model z=photoz.h5 star=stars.h5 \
+         --input 'tract_*.h5' --output scores.h5
+  Go on after a wall-time limit or a kill: the same command and --resume.
 
-Exit codes: 0 done, 64 wrong usage, 65 bad data or model, 66 input missing, 70 internal error,
-  73 output cannot be created, 74 I/O error, 75 stopped early and resumable.
+Exit codes: 0 done, 64 wrong usage, 65 bad data or model, 66 input missing,
+  70 internal error, 73 output cannot be created, 74 I/O error,
+  75 stopped early and resumable.
 )";
 
 std::vector<OptionSpec> option_table() {

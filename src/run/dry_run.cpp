@@ -20,18 +20,22 @@ std::string count_of(u64 n, const std::string& noun) {
 
 std::string input_section(const DryRun& plan, const TextStyle& style) {
   std::string text = fmt::format("Input: {} in {}\n", count_of(plan.rows, "row"), count_of(plan.inputs.size(), "file"));
-  Table table({Align::left, Align::left, Align::right});
   const std::size_t n = plan.inputs.size();
-  const std::size_t ends = n > 2 * ends_shown ? ends_shown : n;
+  const bool cut = n > 2 * ends_shown + 2;
+  std::string last;
   for (std::size_t i = 0; i < n; ++i) {
-    if (i == ends && n > 2 * ends_shown) {
-      table.add({fmt::format("... {} more", n - 2 * ends_shown)});
+    if (cut && i == ends_shown) {
+      text += fmt::format("  ... {} more\n", format_count(n - 2 * ends_shown));
       i = n - ends_shown;
     }
     const auto& input = plan.inputs[i];
-    table.add({input.path, input.dataset + "  " + input.description, count_of(input.rows, "row")});
+    text += fmt::format("  {}{}\n", input.path, n > 1 ? ", " + count_of(input.rows, "row") : "");
+    // Files that are written alike are described once.
+    const std::string what = fmt::format("{} {}", input.dataset, input.description);
+    if (what != last) text += "    " + wrap(what, style.width - 4, 4) + '\n';
+    last = what;
   }
-  return text + table.text(style);
+  return text;
 }
 
 std::string binding_section(const DryRunModel& model, const TextStyle& style) {
@@ -149,8 +153,8 @@ std::string output_section(const DryRun& plan, const TextStyle& style) {
 }
 
 std::string plan_section(const DryRun& plan, const TextStyle& style) {
-  Table table({Align::left, Align::left});
-  table.add({"reads", format_bytes(static_cast<double>(plan.bytes_to_read)) + " as stored"});
+  std::vector<std::pair<std::string, std::string>> facts;
+  facts.push_back({"reads", format_bytes(static_cast<double>(plan.bytes_to_read)) + " as stored"});
   std::string blocks = count_of(plan.blocks, "block");
   if (plan.blocks > 0)
     blocks +=
@@ -158,12 +162,13 @@ std::string plan_section(const DryRun& plan, const TextStyle& style) {
             ? fmt::format(" of {}", count_of(plan.most_block_rows, "row"))
             : fmt::format(" of {} to {} rows", format_count(plan.least_block_rows), format_count(plan.most_block_rows));
   if (plan.resumed_blocks > 0) blocks += fmt::format(", {} of them already done", format_count(plan.resumed_blocks));
-  table.add({"blocks", blocks});
-  table.add({"ranks", fmt::format("{} x {}, {} schedule, {} I/O, {}", count_of(plan.ranks, "rank"),
-                                  count_of(plan.threads, "thread"), plan.schedule, plan.io, plan.precision)});
-  table.add({"memory", fmt::format("{} per rank (limit {})", format_bytes(static_cast<double>(plan.memory_per_rank)),
-                                   format_bytes(static_cast<double>(plan.memory_limit)))});
-  return "\nPlan\n" + table.text(style);
+  facts.push_back({"blocks", blocks});
+  facts.push_back({"ranks", fmt::format("{} x {}, {} schedule, {} I/O, {}", count_of(plan.ranks, "rank"),
+                                        count_of(plan.threads, "thread"), plan.schedule, plan.io, plan.precision)});
+  facts.push_back(
+      {"memory", fmt::format("{} per rank (limit {})", format_bytes(static_cast<double>(plan.memory_per_rank)),
+                             format_bytes(static_cast<double>(plan.memory_limit)))});
+  return "\nPlan\n" + fact_lines(facts, style);
 }
 
 }  // namespace

@@ -156,22 +156,22 @@ std::string resume_command(const ScoreOptions& options) {
 }
 
 std::string format_summary(const RunReport& report, const ScoreOptions& options, const TextStyle& style) {
-  using enum Table::Align;
   std::string text = headline(report);
-  Table facts({left, left});
-  facts.add({"results", options.output + (report.stopped ? ".part" : "")});
-  facts.add({"status", status_line(report)});
+  std::vector<std::pair<std::string, std::string>> facts;
+  facts.push_back({"results", options.output + (report.stopped ? ".part" : "")});
+  facts.push_back({"status", status_line(report)});
   for (const auto& model : report.models) {
     const std::string name = model.name.empty() ? "" : model.name + " = ";
-    facts.add({"model", name + model.description + ", " + model.precision});
-    if (!model.self_test.empty()) facts.add({"self-test", model.self_test});
+    facts.push_back({"model", name + model.description + ", " + model.precision});
+    if (!model.self_test.empty()) facts.push_back({"self-test", model.self_test});
   }
-  facts.add({"ran on", place_line(report, options)});
+  facts.push_back({"ran on", place_line(report, options)});
   if (report.resumed_blocks > 0)
-    facts.add({"resumed", fmt::format("{} taken over, {} scored now", plural(report.resumed_blocks, "block"),
-                                      format_count(report.blocks - std::min(report.blocks, report.resumed_blocks)))});
-  if (const std::string memory = memory_line(report); !memory.empty()) facts.add({"memory", memory});
-  text += facts.text(style);
+    facts.push_back(
+        {"resumed", fmt::format("{} taken over, {} scored now", plural(report.resumed_blocks, "block"),
+                                format_count(report.blocks - std::min(report.blocks, report.resumed_blocks)))});
+  if (const std::string memory = memory_line(report); !memory.empty()) facts.push_back({"memory", memory});
+  text += fact_lines(facts, style);
   if (!report.ranks.empty()) text += '\n' + phase_table(report, style);
   if (const std::string bound = bounded_by(report); !bound.empty()) text += '\n' + wrap(bound, style.width) + '\n';
   return text;

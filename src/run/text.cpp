@@ -154,6 +154,23 @@ std::string wrap(std::string_view text, u64 width, u64 indent) {
   return out;
 }
 
+std::string fact_lines(const std::vector<std::pair<std::string, std::string>>& facts, const TextStyle& style) {
+  u64 column = 0;
+  for (const auto& fact : facts) column = std::max(column, display_width(fact.first));
+  column += 4;
+  std::string out;
+  for (const auto& [label, text] : facts) {
+    out += "  " + label;
+    out.append(column - 2 - display_width(label), ' ');
+    for (const char c : wrap(text, style.width > column + 20 ? style.width - column : 20)) {
+      out += c;
+      if (c == '\n') out.append(column, ' ');
+    }
+    out += '\n';
+  }
+  return out;
+}
+
 std::string Table::text(const TextStyle& style, u64 indent) const {
   std::vector<u64> widths(columns_.size(), 0);
   for (const auto& row : rows_)

@@ -44,6 +44,9 @@ std::string shorten(std::string_view text, u64 width, bool utf8);
 /// Words broken into lines of at most `width` columns, each after the first indented by `indent`.
 std::string wrap(std::string_view text, u64 width, u64 indent = 0);
 
+/// "  label  text" lines with aligned texts, each wrapped to the width and indented under its first line.
+std::string fact_lines(const std::vector<std::pair<std::string, std::string>>& facts, const TextStyle& style);
+
 /// A table whose columns are as wide as their widest cell. Cells may be missing at the end of a row.
 class Table {
  public:
