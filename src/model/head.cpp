@@ -123,6 +123,7 @@ void HeadEvaluator::binary_probabilities(const HeadFrame& f, double* p) const {
   if (head_.link == Link::softmax) return f.table.map(Map::sigmoid, 0, p0, f.rows);
   if (head_.link == Link::platt) f.table.clip(p1, f.rows, kLeastPairProbability, 1 - kLeastPairProbability);
   for (u64 i = 0; i < f.rows; ++i) p0[i] = 1 - p1[i];
+  if (head_.link == Link::platt) couple(f, p0, p);  // scikit-learn's copy of LIBSVM couples two classes, too
 }
 
 void HeadEvaluator::softmax(const HeadFrame& f, double* p) const {
@@ -157,6 +158,15 @@ void HeadEvaluator::coupled(const HeadFrame& f, double* p) const {
     for (u64 i = 0; i < f.rows; ++i) r[pair * f.rows + i] = -(prob_a_[pair] * f.z[pair * f.rows + i] + prob_b_[pair]);
   f.table.map(Map::sigmoid, 0, r, f.rows * width_);
   f.table.clip(r, f.rows * width_, kLeastPairProbability, 1 - kLeastPairProbability);
+  if (classes_ > 2) return couple(f, r, p);
+  for (u64 i = 0; i < f.rows; ++i) {  // LIBSVM 3.24 does not couple two classes
+    p[i] = r[i];
+    p[f.rows + i] = 1 - r[i];
+  }
+}
+
+// `r`: pairwise probabilities, one column per pair; may be the first columns of p.
+void HeadEvaluator::couple(const HeadFrame& f, const double* r, double* p) const {
   Coupling coupling(classes_);
   std::vector<double> pairwise(width_);
   for (u64 i = 0; i < f.valid_rows; ++i) {

@@ -40,6 +40,7 @@ class HeadEvaluator {
   void softmax(const HeadFrame& f, double* p) const;
   void normalized_sigmoid(const HeadFrame& f, double* p) const;
   void coupled(const HeadFrame& f, double* p) const;
+  void couple(const HeadFrame& f, const double* r, double* p) const;
   void decision_ovr(const HeadFrame& f, double* decision) const;
   [[nodiscard]] std::int32_t label(const HeadFrame& f, u64 row, const double* p, std::vector<u64>& votes) const;
   void write_labels(const HeadFrame& f, const double* p) const;

@@ -109,12 +109,12 @@ def test_decision_values_to_the_last_digit(tmp_path):
     model, rows = train(tmp_path, 3, 2)
     lines = model.read_text().splitlines()
     begin = lines.index("SV") + 1
-    rho = float(next(line for line in lines if line.startswith("rho")).split()[1])
+    gamma, rho = (float(next(line for line in lines if line.startswith(key)).split()[1]) for key in ("gamma", "rho"))
     coefficients = np.array([float(line.split()[0]) for line in lines[begin:]])
     (tmp_path / "vectors.txt").write_text("\n".join(lines[begin:]) + "\n")
     vectors, _ = read_rows(tmp_path / "vectors.txt", rows.shape[1])
     distances = ((rows[:, None, :] - vectors[None]) ** 2).sum(axis=2)
-    expected = np.exp(-0.05 * distances) @ coefficients - rho
+    expected = np.exp(-gamma * distances) @ coefficients - rho
     assert scored.worst(scored.score(model, rows, tmp_path)["prediction"], expected) < 1e-12
 
 

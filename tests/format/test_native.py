@@ -48,10 +48,8 @@ def test_a_written_model_as_h5py_sees_it(tmp_path):
     with h5py.File(tmp_path / "iris.h5") as ours, h5py.File(tmp_path / "copy.h5") as copy:
         assert copy.attrs["format"] == "h5score-model" and copy.attrs["format_version"] == 1
         assert copy.attrs["precision"] == "float64"
-        names = []
-        copy.visit(names.append)
-        assert sorted(names) == sorted(ours.visit(lambda _: None) or [n for n in all_names(ours)])
-        for name in names:
+        assert all_names(copy) == all_names(ours)
+        for name in all_names(copy):
             if isinstance(copy[name], h5py.Dataset):
                 assert (copy[name][()] == ours[name][()]).all(), name
         assert copy["feature_names"].asstr()[()].tolist() == ["a", "b", "ç", "d"]
@@ -65,8 +63,7 @@ def all_names(f):
 
 @pytest.mark.parametrize("options", [
     {"dtype": ">f8"}, {"dtype": "f4"}, {"dtype": "f2"}, {"dtype": "i2"},
-    {"compression": "gzip", "shuffle": True, "fletcher32": True}, {"chunks": (1, 2)}, {"compression": "lzf"},
-    {"maxshape": (None, None)},
+    {"compression": "gzip", "shuffle": True, "fletcher32": True}, {"chunks": (1, 2)}, {"maxshape": (None, None)},
 ], ids=str)
 def test_any_storage_of_parameters(tmp_path, options):
     write_ten_lines(tmp_path)
@@ -148,7 +145,7 @@ def edit_latin1_attribute(f):
 
 @pytest.mark.parametrize("edit, says", [
     (edit_virtual, "outside its file"), (edit_bomb, "larger than its file"), (edit_shared_dataset, ""),
-    (edit_empty, "/stages/0/bias"), (edit_nan, "finite"), (edit_complex, "/stages/0/bias"),
+    (edit_empty, "/stages/0/bias"), (edit_nan, "bias[0] is nan"), (edit_complex, "/stages/0/bias"),
     (edit_group_for_dataset, "/stages/0/bias"), (edit_duplicate_class, ""), (edit_latin1_attribute, "UTF-8"),
 ], ids=lambda x: getattr(x, "__name__", ""))
 def test_refused(tmp_path, edit, says):

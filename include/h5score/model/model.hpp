@@ -32,7 +32,10 @@ enum class Link : base::u8 {
   sigmoid,             ///< binary: p1 = 1/(1+exp(-z)); multilabel: each column on its own
   softmax,             ///< multiclass: softmax(z); binary: softmax over (-z, z), scikit-learn's binary multinomial
   normalized_sigmoid,  ///< multiclass one-vs-rest: sigmoid(z_j) / sum (scikit-learn's OvR LogisticRegression)
-  platt,               ///< binary or one_vs_one SVM: 1/(1+exp(A z + B)), pairwise coupling (Wu, Lin, Weng 2004, as LIBSVM)
+  /// binary or one_vs_one SVM: 1/(1+exp(A z + B)) is the probability of classes[1] (binary) or of a pair's first class;
+  /// then pairwise coupling (Wu, Lin, Weng 2004), stopped as LIBSVM does. Two classes are coupled in `binary`, as in
+  /// scikit-learn's copy of LIBSVM (up to 0.003 off the formula), and not in `one_vs_one`, as in LIBSVM 3.24.
+  platt,
 };
 
 struct Head {
