@@ -24,27 +24,20 @@ class MasterLoop {
 
   LoopResult run() {
     comm::Backoff backoff;
-    for (bool finished = false; !finished;) {
-      if (!master_.stopped() && stop_requested(ends_.options)) tell(MasterEvent::Kind::stop, 0, 0);
+    for (;;) {
+      if (stop_requested(ends_.options)) tell(MasterEvent::Kind::stop, 0, 0);
       rank_.pump();
-      const bool moved = free_sent() | take_results();
-      const MasterAction action = master_.next(rank_.now());
-      switch (action.kind) {
-        case MasterAction::Kind::assign:
-          assign(action.worker, action.block);
-          break;
-        case MasterAction::Kind::score_here:
-          score_here(action.block);
-          break;
-        case MasterAction::Kind::finish:
-          finished = true;
-          break;
-        case MasterAction::Kind::wait:
-          rank_.charge(moved || in_flight_ ? &PhaseTimes::transfer : &PhaseTimes::idle);
-          if (!moved) backoff.pause();
-          continue;
+      rank_.clock.to(in_flight_ ? &PhaseTimes::transfer : &PhaseTimes::idle);
+      if (write_one()) {
+        backoff.reset();
+      } else if (master_.finished()) {
+        break;
+      } else if (const auto block = master_.own_block(rank_.clock.now())) {
+        score_here(*block);
+        backoff.reset();
+      } else {
+        backoff.pause();
       }
-      backoff.reset();
     }
     dismiss_workers();
     return {buffer_bytes(), master_.remaining() > 0};
@@ -52,89 +45,99 @@ class MasterLoop {
 
  private:
   struct Arriving {
+    enum class State : base::u8 { free, arriving, to_write };
     Transfer transfer;
     u32 worker = 0;
-    bool full = false;  ///< a message is here or on its way
+    State state = State::free;
   };
 
-  bool tell(MasterEvent::Kind kind, u32 worker, u64 block) { return master_.on({kind, worker, block}, rank_.now()); }
+  bool tell(MasterEvent::Kind kind, u32 worker, u64 block) {
+    return master_.on({kind, worker, block}, rank_.clock.now());
+  }
 
-  /// Starts to receive what has arrived. Runs inside polls, so it calls neither source nor sink.
+  /// Runs in the loop and inside every poll: so the workers are supplied also while the root scores or writes, only not
+  /// while it fetches.
   bool move_transfers() {
-    for (;;) {
-      const auto free = std::find_if(results_.begin(), results_.end(), [](const Arriving& a) { return !a.full; });
-      if (free == results_.end()) {
-        rank_.comm.progress();
-        break;
-      }
-      const auto envelope = rank_.comm.probe();
-      if (!envelope) break;
-      if (envelope->tag != comm::Tag::result) receive_failure(rank_.comm, *envelope);
-      free->full = true;
-      free->worker = envelope->source;
-      free->transfer.buffer.resize(envelope->bytes);
-      free->transfer.start(rank_.comm.receive(free->transfer.buffer.span(), envelope->source, comm::Tag::result));
-    }
+    accept_messages();
     in_flight_ = false;
     for (Arriving& a : results_) in_flight_ |= !a.transfer.test();
-    for (Transfer& s : sends_) in_flight_ |= s.pending() && !s.test();
+    for (Transfer& s : sends_) in_flight_ |= !s.test();
+    for (Arriving& a : results_)
+      if (a.state == Arriving::State::arriving && !a.transfer.pending()) note_result(a);
+    if (!fetching_) {
+      fetching_ = true;
+      free_sent();
+      while (const auto next = master_.assignment(rank_.clock.now())) assign(*next);
+      fetching_ = false;
+    }
     return in_flight_;
   }
 
-  bool free_sent() {
+  void accept_messages() {
+    for (Arriving& a : results_) {
+      if (a.state != Arriving::State::free) continue;
+      const auto envelope = rank_.comm.probe();
+      if (!envelope) return;
+      if (envelope->tag != comm::Tag::result) receive_failure(rank_.comm, *envelope);
+      a.state = Arriving::State::arriving;
+      a.worker = envelope->source;
+      a.transfer.buffer.resize(envelope->bytes);
+      a.transfer.start(rank_.comm.receive(a.transfer.buffer.span(), envelope->source, comm::Tag::result));
+    }
+    rank_.comm.progress();
+  }
+
+  void free_sent() {
     const auto pending =
         static_cast<u64>(std::count_if(sends_.begin(), sends_.end(), [](const Transfer& t) { return t.pending(); }));
-    const bool any = pending < sends_in_use_;
     for (; sends_in_use_ > pending; --sends_in_use_) tell(MasterEvent::Kind::sent, 0, 0);
-    return any;
   }
 
-  bool take_results() {
-    bool any = false;
-    for (Arriving& a : results_) {
-      if (!a.full || a.transfer.pending()) continue;
-      take_result(a);
-      any = true;
-    }
-    return any;
-  }
-
-  void take_result(Arriving& arrived) {
+  /// The worker can be supplied at once; the results are written when the loop comes to it.
+  void note_result(Arriving& arrived) {
     const base::ByteView message = arrived.transfer.buffer.view();
     const auto trailer = get_trailer<BlockTrailer>(message);
-    const base::ByteView results = message.first(message.size() - sizeof trailer);
     if (!tell(MasterEvent::Kind::result, arrived.worker, trailer.block) ||
-        results.size() != rank_.result_bytes(trailer.block))
+        message.size() - sizeof trailer != rank_.result_bytes(trailer.block))
       throw base::Error(base::ExitCode::internal, "rank " + std::to_string(arrived.worker) + " sent results of block " +
                                                       std::to_string(trailer.block) + " that it was not asked for");
-    const auto crc = static_cast<u32>(trailer.value);
-    check_arrived(trailer.block, arrived.worker, results, crc);
-    rank_.write(ends_.sink, trailer.block, results, crc);
-    arrived.full = false;
-    progress_.add(rank_.plan.range(trailer.block).size());
+    arrived.state = Arriving::State::to_write;
   }
 
-  void assign(u32 worker, u64 block) {
+  bool write_one() {
+    const auto arrived = std::find_if(results_.begin(), results_.end(),
+                                      [](const Arriving& a) { return a.state == Arriving::State::to_write; });
+    if (arrived == results_.end()) return false;
+    const base::ByteView message = arrived->transfer.buffer.view();
+    const auto trailer = get_trailer<BlockTrailer>(message);
+    const base::ByteView results = message.first(message.size() - sizeof trailer);
+    const auto crc = static_cast<u32>(trailer.value);
+    check_arrived(trailer.block, arrived->worker, results, crc);
+    rank_.write(ends_.sink, trailer.block, results, crc);
+    arrived->state = Arriving::State::free;
+    progress_.add(rank_.plan.range(trailer.block).size());
+    return true;
+  }
+
+  void assign(const Assignment& next) {
+    // Master counts a slot as free only after it was told, so there is one.
     const auto slot = std::find_if(sends_.begin(), sends_.end(), [](const Transfer& t) { return !t.pending(); });
-    // A slot may have become free unnoticed; Master counts those it was told of, which are never more.
     base::AlignedBuffer& payload = slot->buffer;
-    rank_.charge(&PhaseTimes::transfer);
-    rank_.fetch(ends_.source, block, payload, sizeof(BlockTrailer));
+    rank_.fetch(ends_.source, next.block, payload, sizeof(BlockTrailer));
     payload.resize(payload.size() + sizeof(BlockTrailer));
-    put_trailer(payload.span(), BlockTrailer{block, 0});
-    slot->start(rank_.comm.send(payload.view(), worker, comm::Tag::payload));
+    put_trailer(payload.span(), BlockTrailer{next.block, 0});
+    slot->start(rank_.comm.send(payload.view(), next.worker, comm::Tag::payload));
     ++sends_in_use_;
-    rank_.charge(&PhaseTimes::transfer);
+    in_flight_ = true;
   }
 
   void score_here(u64 block) {
-    rank_.charge(&PhaseTimes::transfer);
+    fetching_ = true;
     rank_.fetch(ends_.source, block, own_payload_, 0);
+    fetching_ = false;
     own_results_.resize(rank_.result_bytes(block));
     const u32 crc = rank_.score(block, own_payload_.view(), own_results_.span());
     rank_.write(ends_.sink, block, own_results_.view(), crc);
-    rank_.pump();
-    take_results();
     tell(MasterEvent::Kind::result, 0, block);
     progress_.add(rank_.plan.range(block).size());
   }
@@ -163,6 +166,7 @@ class MasterLoop {
   u64 sends_in_use_ = 0;  ///< as Master counts them
   std::vector<Arriving> results_;
   bool in_flight_ = false;
+  bool fetching_ = false;  ///< inside fetch(), which must not be entered again
   base::AlignedBuffer own_payload_;
   base::AlignedBuffer own_results_;
 };

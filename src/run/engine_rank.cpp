@@ -34,38 +34,29 @@ bool Transfer::test() {
 Rank::Rank(comm::Communicator& communicator, const sched::BlockPlan& block_plan, BlockScorer& block_scorer)
     : comm(communicator),
       plan(block_plan),
+      clock(report.phases),
       scorer_(block_scorer),
       traffic_before_(communicator.traffic()),
-      start_(std::chrono::steady_clock::now()),
       pump_([] { return false; }),
       poll_([this] { poll_if_due(); }) {
   report.rank = comm.rank();
 }
 
-double Rank::now() const {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-}
-
 void Rank::poll_if_due() {
-  if (now() - last_pump_ >= pump_interval) pump();
+  if (clock.now() - last_pump_ < pump_interval) return;
+  try {
+    pump();
+  } catch (...) {
+    poll_error_ = std::current_exception();
+    throw;
+  }
 }
 
 void Rank::pump() {
-  const double begin = now();
-  if (pending_) report.longest_progress_gap = std::max(report.longest_progress_gap, begin - last_pump_);
+  const PhaseClock::Scope scope(clock, &PhaseTimes::transfer);
+  if (pending_) report.longest_progress_gap = std::max(report.longest_progress_gap, clock.now() - last_pump_);
   pending_ = pump_();
-  last_pump_ = now();
-  polled_ += last_pump_ - begin;
-}
-
-void Rank::charge(double PhaseTimes::*phase) {
-  const double end = now();
-  const double elapsed = end - marked_;
-  const double polled = std::min(polled_, elapsed);
-  report.phases.*phase += elapsed - polled;
-  report.phases.transfer += polled;
-  marked_ = end;
-  polled_ = 0;
+  last_pump_ = clock.now();
 }
 
 template <class F>
@@ -77,13 +68,16 @@ void Rank::in_block(u64 block, F action) const {
   try {
     action();
   } catch (const Error& error) {
+    if (poll_error_) std::rethrow_exception(poll_error_);
     throw error.in(where());
   } catch (const std::exception& error) {
+    if (poll_error_) std::rethrow_exception(poll_error_);
     throw Error(ExitCode::internal, error.what()).in(where());
   }
 }
 
 void Rank::fetch(BlockSource& source, u64 block, base::AlignedBuffer& payload, std::size_t extra) {
+  const PhaseClock::Scope scope(clock, &PhaseTimes::fetch);
   in_block(block, [&] {
     const u64 bound = source.payload_bound(block);
     payload.resize(bound + extra);
@@ -93,27 +87,23 @@ void Rank::fetch(BlockSource& source, u64 block, base::AlignedBuffer& payload, s
       throw Error(ExitCode::internal, "the payload has " + std::to_string(payload.size()) + " bytes",
                   std::to_string(bound) + " were announced");
   });
-  charge(&PhaseTimes::fetch);
 }
 
 u32 Rank::score(u64 block, base::ByteView payload, std::span<std::byte> results) {
-  charge(&PhaseTimes::transfer);
+  const double before = report.phases.score;
   PhaseTimes spent;
   u32 crc = 0;
-  in_block(block, [&] {
-    scorer_.score(block, payload, results, spent, poll_);
-    crc = base::crc32(results);
-  });
-  // The scorer's own times contain its polls; what it did not count is scoring.
-  const double end = now();
-  const double elapsed = end - marked_;
-  const double polled = std::min(polled_, elapsed);
-  const double decode = std::clamp(spent.decode, 0.0, elapsed - polled);
+  {
+    const PhaseClock::Scope scope(clock, &PhaseTimes::score);
+    in_block(block, [&] {
+      scorer_.score(block, payload, results, spent, poll_);
+      crc = base::crc32(results);
+    });
+  }
+  // What the scorer does not call decoding is scoring. Its times contain its polls, ours do not.
+  const double decode = std::clamp(spent.decode, 0.0, report.phases.score - before);
   report.phases.decode += decode;
-  report.phases.score += elapsed - polled - decode;
-  report.phases.transfer += polled;
-  marked_ = end;
-  polled_ = 0;
+  report.phases.score -= decode;
   ++report.blocks;
   report.rows += plan.range(block).size();
   report.payload_bytes += payload.size();
@@ -121,13 +111,12 @@ u32 Rank::score(u64 block, base::ByteView payload, std::span<std::byte> results)
 }
 
 void Rank::write(BlockSink& sink, u64 block, base::ByteView results, u32 crc) {
-  charge(&PhaseTimes::transfer);
+  const PhaseClock::Scope scope(clock, &PhaseTimes::write);
   in_block(block, [&] { sink.write(block, results, crc, poll_); });
-  charge(&PhaseTimes::write);
 }
 
 void Rank::finish_report(u64 buffer_bytes) {
-  charge(&PhaseTimes::idle);
+  clock.to(&PhaseTimes::idle);
   const comm::Traffic traffic = comm.traffic();
   report.host = comm.host();
   report.messages = traffic.messages - traffic_before_.messages;

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <concepts>
 #include <cstring>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <span>
@@ -60,6 +61,41 @@ class Transfer {
   std::unique_ptr<comm::Request> request_;
 };
 
+/// Charges wall time to one phase at a time; a scope inside another interrupts it.
+class PhaseClock {
+ public:
+  explicit PhaseClock(PhaseTimes& times) : times_(times), start_(std::chrono::steady_clock::now()) {}
+  /// Seconds since construction.
+  [[nodiscard]] double now() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+  /// From here on, time belongs to `phase`.
+  void to(double PhaseTimes::*phase) {
+    const double end = now();
+    times_.*phase_ += end - since_;
+    since_ = end;
+    phase_ = phase;
+  }
+
+  class Scope {
+   public:
+    Scope(PhaseClock& clock, double PhaseTimes::*phase) : clock_(clock), outer_(clock.phase_) { clock_.to(phase); }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+    ~Scope() { clock_.to(outer_); }
+
+   private:
+    PhaseClock& clock_;
+    double PhaseTimes::*outer_;
+  };
+
+ private:
+  PhaseTimes& times_;
+  std::chrono::steady_clock::time_point start_;
+  double since_ = 0;
+  double PhaseTimes::*phase_ = &PhaseTimes::transfer;
+};
+
 class Rank {
  public:
   Rank(comm::Communicator& communicator, const sched::BlockPlan& block_plan, BlockScorer& block_scorer);
@@ -70,16 +106,14 @@ class Rank {
   const sched::BlockPlan& plan;
   RankReport report;
 
+  PhaseClock clock;
+
   /// What poll() does: moves transfers along and tells whether some are pending afterwards.
   void set_pump(std::function<bool()> pump) { pump_ = std::move(pump); }
   void pump();
   [[nodiscard]] const Poll& poll() const { return poll_; }
 
-  [[nodiscard]] double now() const;
-  /// Adds the time since the last call to a phase; time inside pump() meanwhile goes to transfer.
-  void charge(double PhaseTimes::*phase);
-
-  // Calls outward. Each charges its time and adds the block to an error's message.
+  // Calls outward. Each has its own phase and adds the block to an error's message.
   /// The payload in `payload`, with capacity for `extra` more bytes behind it.
   void fetch(BlockSource& source, u64 block, base::AlignedBuffer& payload, std::size_t extra);
   /// The CRC-32 of the results.
@@ -90,12 +124,12 @@ class Rank {
   /// Pumps until `done()`; the time goes to `phase`.
   template <std::predicate F>
   void wait_until(F done, double PhaseTimes::*phase) {
+    const PhaseClock::Scope scope(clock, phase);
     comm::Backoff backoff;
     while (!done()) {
       backoff.pause();
       pump();
     }
-    charge(phase);
   }
 
   /// Fills in what is known at the end: traffic, memory, host.
@@ -108,13 +142,11 @@ class Rank {
 
   BlockScorer& scorer_;
   comm::Traffic traffic_before_;
-  std::chrono::steady_clock::time_point start_;
   std::function<bool()> pump_;
   Poll poll_;
-  double marked_ = 0;  ///< end of the last charged time
-  double polled_ = 0;  ///< seconds inside pump() since then
   double last_pump_ = 0;
-  bool pending_ = false;  ///< transfers were pending after the last pump
+  bool pending_ = false;           ///< transfers were pending after the last pump
+  std::exception_ptr poll_error_;  ///< thrown by a poll: not the fault of the block at hand
 };
 
 /// Receives the message of `envelope`, which only a failing rank sends, and throws its error; Error(internal) if it is

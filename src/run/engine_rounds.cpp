@@ -98,7 +98,6 @@ class RoundsRoot {
     std::byte* part = f.scatter.buffer.data();
     for (u32 w = 1; w < rank_.comm.size(); part += parts[w], ++w) fill({part, parts[w]}, round, w);
     f.scatter.start(rank_.comm.scatter(f.scatter.buffer.view(), parts, {}));
-    rank_.charge(&PhaseTimes::transfer);
     if (!abandon && round < rounds_.owners[0].size())
       rank_.fetch(ends_.source, rounds_.owners[0][round], f.own_payload, 0);
   }
@@ -109,7 +108,6 @@ class RoundsRoot {
     trailer.abandoned = abandoned_ ? 1 : 0;
     if (!abandoned_ && round < rounds_.owners[w].size()) {
       trailer.block = rounds_.owners[w][round];
-      rank_.charge(&PhaseTimes::transfer);
       rank_.fetch(ends_.source, trailer.block, scratch_, 0);
       trailer.bytes = scratch_.size();
       std::copy(scratch_.data(), scratch_.data() + scratch_.size(), part.data());

@@ -22,12 +22,13 @@ class WorkerLoop {
     for (;;) {
       rank_.pump();
       if (!arriving_.empty() && !payloads_[arriving_.front()].pending()) {
+        rank_.clock.to(&PhaseTimes::transfer);
         score(arriving_.front());
         backoff.reset();
         continue;
       }
       if (dismissed_ && arriving_.empty()) break;
-      rank_.charge(arriving_.empty() ? &PhaseTimes::idle : &PhaseTimes::transfer);
+      rank_.clock.to(arriving_.empty() ? &PhaseTimes::idle : &PhaseTimes::transfer);
       backoff.pause();
     }
     rank_.wait_until([this] { return std::none_of(results_.begin(), results_.end(), is_pending); },
@@ -86,7 +87,6 @@ class WorkerLoop {
 
   Transfer& free_result() {
     auto found = results_.end();
-    rank_.charge(&PhaseTimes::transfer);
     rank_.wait_until(
         [&] {
           found = std::find_if_not(results_.begin(), results_.end(), is_pending);

@@ -3,12 +3,7 @@
 
 #include "h5score/base/error.hpp"
 
-#include <algorithm>
-
 namespace h5score::run {
-namespace {
-constexpr u64 longest_patience = 4096;
-}
 
 Master::Master(std::unique_ptr<sched::Policy> policy, MasterLimits limits)
     : policy_(std::move(policy)),
@@ -36,28 +31,36 @@ bool Master::on(const MasterEvent& event, double now) {
   return false;
 }
 
-MasterAction Master::next(double now) {
-  if (policy_->remaining() == 0 || (stopping_ && in_hand() == 0)) return {MasterAction::Kind::finish, 0, 0};
-  if (stopping_) return {};
-  while (slots_free_ > 0 && !hungry_.empty()) {
-    const u32 worker = hungry_.begin()->second;
-    if (!refill(worker, now)) continue;
-    Worker& w = workers_[worker];
+std::optional<Assignment> Master::assignment(double now) {
+  if (stopping_ || slots_free_ == 0) return std::nullopt;
+  while (const auto worker = hungriest()) {
+    if (!refill(*worker, now)) continue;
+    Worker& w = workers_[*worker];
     const u64 block = w.queue.back();
     w.queue.pop_back();
     --slots_free_;
     ++remote_in_hand_;
-    update_hunger(worker, w.outstanding++);
-    return {MasterAction::Kind::assign, worker, block};
+    update_hunger(*worker, w.outstanding++);
+    return Assignment{*worker, block};
   }
-  if (remote_in_hand_ == 0) results_to_wait_ = 0;
-  if ((limits_.scores || alive_ == 0) && !scoring_here_ && hungry_.empty() && results_to_wait_ == 0 && refill(0, now)) {
-    scoring_here_ = true;
-    const u64 block = workers_[0].queue.back();
-    workers_[0].queue.pop_back();
-    return {MasterAction::Kind::score_here, 0, block};
-  }
-  return {};
+  return std::nullopt;
+}
+
+std::optional<u64> Master::own_block(double now) {
+  const bool may_score = limits_.scores || alive_ == 0;
+  if (stopping_ || scoring_here_ || !may_score || hungriest() || !refill(0, now)) return std::nullopt;
+  scoring_here_ = true;
+  const u64 block = workers_[0].queue.back();
+  workers_[0].queue.pop_back();
+  return block;
+}
+
+std::optional<u32> Master::hungriest() const {
+  if (hungry_.empty()) return std::nullopt;
+  const auto [outstanding, worker] = *hungry_.begin();
+  const u64 not_assigned = remaining() - in_hand();
+  if (outstanding > 0 && not_assigned < outstanding * limits_.ranks) return std::nullopt;
+  return worker;
 }
 
 /// True if the worker's queue holds a block afterwards; else it counts as dry.
@@ -79,11 +82,10 @@ bool Master::on_result(u32 worker, u64 block, double now) {
   Worker& w = workers_.at(worker);
   if (w.lost || !policy_->done(worker, block, now)) return false;
   if (worker == 0) {
-    end_own_block();
+    scoring_here_ = false;
     return true;
   }
   --remote_in_hand_;
-  if (results_to_wait_ > 0) --results_to_wait_;
   update_hunger(worker, w.outstanding--);
   return true;
 }
@@ -111,13 +113,6 @@ void Master::update_hunger(u32 worker, u64 outstanding_before) {
   const Worker& w = workers_[worker];
   hungry_.erase({outstanding_before, worker});
   if (!w.lost && !w.dry && w.outstanding < limits_.credits) hungry_.emplace(w.outstanding, worker);
-}
-
-void Master::end_own_block() {
-  scoring_here_ = false;
-  const bool starved = !hungry_.empty() && hungry_.begin()->first == 0;
-  patience_ = starved ? std::min(2 * patience_ + limits_.ranks, longest_patience) : patience_ / 2;
-  results_to_wait_ = patience_;
 }
 
 }  // namespace h5score::run

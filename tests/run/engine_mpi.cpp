@@ -110,8 +110,12 @@ TEST_P(EngineMpi, ReportsTimesThatAddUp) {
   for (const auto& rank : result.ranks) {
     const auto& p = rank.phases;
     const double sum = p.fetch + p.decode + p.score + p.transfer + p.write + p.idle;
-    EXPECT_NEAR(sum, result.loop_seconds, 0.3 * result.loop_seconds + 0.01) << "rank " << rank.rank;
-    EXPECT_LE(static_cast<double>(rank.blocks) * 0.0015, p.score + p.transfer) << "rank " << rank.rank;
+    // Other ranks' loops begin and end at slightly other times than the root's.
+    if (rank.rank == 0) {
+      EXPECT_NEAR(sum, result.loop_seconds, 0.005);
+    }
+    EXPECT_LE(sum, result.loop_seconds + 1);
+    EXPECT_GE(sum, static_cast<double>(rank.blocks) * 0.002);
     EXPECT_FALSE(rank.host.empty());
     EXPECT_GT(rank.peak_memory_bytes, 1'000'000U);
   }

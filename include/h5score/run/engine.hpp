@@ -25,7 +25,8 @@ class BlockSource {
   virtual ~BlockSource() = default;
   /// Upper bound of fetch()'s payload size for this block, without I/O. Buffers and static rounds are sized by it.
   virtual u64 payload_bound(u64 block) const = 0;
-  /// Resizes `payload`, never above payload_bound(block), and fills it.
+  /// Resizes `payload`, never above payload_bound(block), and fills it. May be called inside a poll of score() or
+  /// write(), never inside one of its own.
   virtual void fetch(u64 block, base::AlignedBuffer& payload, const Poll& poll) = 0;
 };
 

@@ -5,6 +5,7 @@
 #include "h5score/sched/policy.hpp"
 
 #include <memory>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -27,15 +28,8 @@ struct MasterEvent {
   u64 block = 0;
 };
 
-/// What the master does next.
-struct MasterAction {
-  enum class Kind : base::u8 {
-    assign,      ///< fetch `block` and send it to `worker`
-    score_here,  ///< fetch and score `block`
-    wait,        ///< nothing until the next event
-    finish,      ///< every block is done, or all in hand after a stop: tell the workers
-  };
-  Kind kind = Kind::wait;
+/// A block to be fetched and sent.
+struct Assignment {
   u32 worker = 0;
   u64 block = 0;
 };
@@ -55,9 +49,12 @@ class Master {
 
   /// False if the event does not count: a result of a block that the worker does not hold.
   bool on(const MasterEvent& event, double now);
-  /// One action; call again until it is wait or finish. `assign` and `score_here` count as begun.
-  MasterAction next(double now);
-  [[nodiscard]] bool stopped() const { return stopping_; }
+  /// The next payload to send, if a worker wants one and a send slot is free; it counts as under way.
+  std::optional<Assignment> assignment(double now);
+  /// A block for the master itself to score, if no worker wants more; none before the last one's result is told.
+  std::optional<u64> own_block(double now);
+  /// Every block is done, or after a stop all in hand are.
+  [[nodiscard]] bool finished() const { return remaining() == 0 || (stopping_ && in_hand() == 0); }
   [[nodiscard]] u64 remaining() const { return policy_->remaining(); }
 
  private:
@@ -73,7 +70,8 @@ class Master {
   bool on_result(u32 worker, u64 block, double now);
   void on_lost(u32 worker);
   void update_hunger(u32 worker, u64 outstanding_before);
-  void end_own_block();
+  /// The worker to be supplied first, if any wants more.
+  [[nodiscard]] std::optional<u32> hungriest() const;
   [[nodiscard]] u64 in_hand() const { return remote_in_hand_ + (scoring_here_ ? 1 : 0); }
 
   std::unique_ptr<sched::Policy> policy_;
@@ -85,8 +83,6 @@ class Master {
   u64 remote_in_hand_ = 0;
   bool scoring_here_ = false;
   bool stopping_ = false;
-  u64 patience_ = 0;  ///< results to wait for before the master scores again, doubled when a worker ran dry
-  u64 results_to_wait_ = 0;
 };
 
 }  // namespace h5score::run
