@@ -51,8 +51,8 @@ namespace {
 class MetadataWriter {
  public:
   MetadataWriter(const Handle& file, const ScoreFileSpec& spec) : file_(file), spec_(spec), scales_(file) {
-    for (const auto& column : spec.columns) names_.insert(column.path);
-    for (const auto& table : spec.tables) names_.insert(table.path);
+    for (const auto& column : spec.columns) take(column.path);
+    for (const auto& table : spec.tables) take(table.path);
   }
 
   void write() {
@@ -160,8 +160,10 @@ class MetadataWriter {
     std::vector<std::string> axes(shape.size());
     axes[0] = row;
     if (!column.dimension.empty() && shape.size() > 1) {
-      axes[1] = column.dimension;
-      scales_.name_only(column.dimension, shape[1]);  // already there where it is a table; then the size is checked
+      const bool is_table = std::any_of(spec_.tables.begin(), spec_.tables.end(),
+                                        [&](const LabelTable& table) { return table.path == column.dimension; });
+      axes[1] = is_table ? column.dimension : free_name(column.dimension);
+      scales_.name_only(axes[1], shape[1]);  // already there where it is a table; then the size is checked
     }
     scales_.attach(column.path, axes);
   }
@@ -189,6 +191,14 @@ class MetadataWriter {
     check(H5Awrite(attribute.get(), H5T_NATIVE_INT64, values.data()), what, ExitCode::cant_create);
   }
 
+  // A dataset's path and the groups above it.
+  void take(const std::string& path) {
+    for (auto end = path.find('/', 1); end != std::string::npos; end = path.find('/', end + 1))
+      names_.insert(path.substr(0, end));
+    names_.insert(path);
+  }
+
+  // Scales that only name an axis give way to results.
   [[nodiscard]] std::string free_name(std::string name) const {
     while (names_.contains(name)) name += '_';
     return name;

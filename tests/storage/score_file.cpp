@@ -221,9 +221,10 @@ TEST_F(ScoreFileProtocol, RefusesNamesThatCollide) {
     EXPECT_THAT(error_of(ExitCode::cant_create, [&] { create(spec); }), HasSubstr(path));
   }
   auto spec = example(10, 5);
-  spec.columns.push_back(column("/row", {ElementKind::floating, 4}));  // the row dimension gives way
+  for (const std::string path : {"/row", "/pair", "/input/x"})  // names of axes give way
+    spec.columns.push_back(column(path, {ElementKind::floating, 4}));
   create(spec).suspend();
-  EXPECT_EQ(read_scores(part()).columns.back().path, "/row");
+  EXPECT_EQ(read_scores(part()).columns.size(), spec.columns.size());
 }
 
 TEST_F(ScoreFileProtocol, NamesTheFieldThatDiffers) {
