@@ -5,6 +5,7 @@
 #include "h5score/h5/handle.hpp"
 #include "h5score/h5/io.hpp"
 
+#include <map>
 #include <mutex>
 
 namespace h5score::h5 {
@@ -28,18 +29,27 @@ Handle memory_file() {
   return {H5Fcreate("h5score-chunk", H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), what, ExitCode::internal};
 }
 
-Handle creation_properties(const ChunkKind& kind, const Handle& type) {
+Handle creation_properties(const ChunkKind& kind, u32 mask, const Handle& type) {
   const std::string what = "a chunk's properties cannot be set";
   Handle creation(H5Pcreate(H5P_DATASET_CREATE), what, ExitCode::internal);
   const std::vector<hsize_t> chunk(kind.chunk.begin(), kind.chunk.end());
   check(H5Pset_chunk(creation.get(), base::narrow<int>(chunk.size()), chunk.data()), what);
   check(H5Pset_fill_value(creation.get(), type.get(), kind.fill.data()), what);
   check(H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER), what);
-  // Optional: a filter that can only decode (szip without its encoder) must not prevent the dataset.
-  for (const auto& filter : kind.filters)
+  for (std::size_t i = 0; i < kind.filters.size(); ++i) {
+    if ((mask >> i & 1U) != 0) continue;
+    const auto& filter = kind.filters[i];
+    const std::string label = std::to_string(filter.id) + " (" + filter.name + ")";
+    if (H5Zfilter_avail(static_cast<H5Z_filter_t>(filter.id)) <= 0) {
+      H5Eclear2(H5E_DEFAULT);
+      throw Error(ExitCode::data, "a chunk cannot be decoded", "this machine's HDF5 lacks the filter " + label,
+                  "install its plugin on every node and set HDF5_PLUGIN_PATH");
+    }
+    // Optional: a filter that can only decode (szip without its encoder) must not prevent the dataset.
     check(H5Pset_filter(creation.get(), static_cast<H5Z_filter_t>(filter.id), H5Z_FLAG_OPTIONAL, filter.values.size(),
                         filter.values.data()),
-          "filter " + std::to_string(filter.id) + " (" + filter.name + ") cannot be used");
+          "filter " + label + " cannot be used");
+  }
   return creation;
 }
 
@@ -60,44 +70,44 @@ class ChunkPipeline::Impl {
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
     const std::lock_guard guard(library_lock());
-    dataset_ = {};
+    datasets_.clear();
     type_ = {};
     file_ = {};
   }
 
   void decode(base::ByteView stored, u32 mask, std::span<std::byte> out) {
     const std::lock_guard guard(library_lock());
-    if (!dataset_) create();
+    const Handle& dataset = dataset_for(mask);
     const std::vector<hsize_t> origin(kind_.chunk.size(), 0);
-    check(H5Dwrite_chunk(dataset_.get(), H5P_DEFAULT, mask, origin.data(), stored.size(), stored.data()),
+    check(H5Dwrite_chunk(dataset.get(), H5P_DEFAULT, 0, origin.data(), stored.size(), stored.data()),
           "a chunk cannot be decoded");
-    check(H5Dread(dataset_.get(), type_.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, out.data()), "a chunk cannot be decoded");
+    check(H5Dread(dataset.get(), type_.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, out.data()), "a chunk cannot be decoded");
   }
 
  private:
-  void create() {
-    for (const auto& filter : kind_.filters)
-      if (H5Zfilter_avail(static_cast<H5Z_filter_t>(filter.id)) <= 0) {
-        H5Eclear2(H5E_DEFAULT);
-        throw Error(ExitCode::data, "a chunk cannot be decoded",
-                    "this machine's HDF5 lacks the filter " + std::to_string(filter.id) + " (" + filter.name + ")",
-                    "install its plugin on every node and set HDF5_PLUGIN_PATH");
-      }
-    file_ = memory_file();
-    type_ = datatype(kind_.type);
+  // A dataset without the filters that `mask` skips: H5Dread() after H5Dwrite_chunk() with a mask applies them all the
+  // same (HDF5 1.10.8).
+  const Handle& dataset_for(u32 mask) {
+    Handle& dataset = datasets_[mask];
+    if (dataset) return dataset;
+    if (!file_) file_ = memory_file();
+    if (!type_) type_ = datatype(kind_.type);
     const std::vector<hsize_t> extents(kind_.chunk.begin(), kind_.chunk.end());
     const std::string what = "a dataset in memory cannot be made";
     const Handle space(H5Screate_simple(base::narrow<int>(extents.size()), extents.data(), nullptr), what);
-    const Handle creation = creation_properties(kind_, type_);
+    const Handle creation = creation_properties(kind_, mask, type_);
     const Handle access = uncached_access();
-    dataset_ = Handle(
-        H5Dcreate2(file_.get(), "chunk", type_.get(), space.get(), H5P_DEFAULT, creation.get(), access.get()), what);
+    const std::string name = std::to_string(mask);
+    dataset = Handle(
+        H5Dcreate2(file_.get(), name.c_str(), type_.get(), space.get(), H5P_DEFAULT, creation.get(), access.get()),
+        what);
+    return dataset;
   }
 
   ChunkKind kind_;
   Handle file_;
   Handle type_;
-  Handle dataset_;
+  std::map<u32, Handle> datasets_;  // by filter mask
 };
 
 ChunkPipeline::ChunkPipeline(ChunkKind kind) : impl_(std::make_unique<Impl>(std::move(kind))) {}

@@ -131,7 +131,7 @@ void describe_filters(const Handle& creation, DatasetFacts& facts) {
       if (complete) break;
     }
     filter.name = filter_label(filter.id, name.data());
-    if (H5Zfilter_avail(static_cast<H5Z_filter_t>(filter.id)) <= 0 && filter.id > Filter::fletcher32)
+    if (H5Zfilter_avail(static_cast<H5Z_filter_t>(filter.id)) <= 0)
       facts.missing.push_back(std::to_string(filter.id) + " (" + filter.name + ")");
     facts.filters.push_back(std::move(filter));
   }
@@ -210,6 +210,9 @@ DatasetFacts describe(const Handle& dataset) {
   DatasetFacts facts;
   facts.file = file_of(dataset);
   facts.name = name_of(dataset);
+  H5O_info_t info{};
+  check(H5Oget_info(dataset.get(), &info), "an object's address cannot be read");
+  facts.object = info.addr;
   describe_space(dataset, facts);
   describe_type(dataset, facts);
   describe_layout(dataset, facts);
@@ -260,13 +263,20 @@ Handle lock_free_access() {
   return access;
 }
 
-OpenDataset::OpenDataset(const std::string& path, const std::string& name, const Handle& access)
-    : file(open_file(path, access)) {
+OpenDataset::OpenDataset(const std::string& path, const std::string& name) : file(open_file(path, lock_free_access())) {
   const Handle object(H5Oopen(file.get(), name.c_str(), H5P_DEFAULT), path + ": there is no dataset '" + name + "'");
   if (H5Iget_type(object.get()) != H5I_DATASET)
     throw Error(ExitCode::data, path + ": '" + name + "' is not a dataset",
                 H5Iget_type(object.get()) == H5I_GROUP ? "it is a group" : "it is a named type");
   dataset = Handle(H5Dopen2(file.get(), name.c_str(), H5P_DEFAULT), path + ": dataset '" + name + "' cannot be opened");
+}
+
+OpenDataset::OpenDataset(const DatasetFacts& facts, const Handle& access)
+    : file(open_file(facts.file, access)),
+      dataset(H5Oopen_by_addr(file.get(), facts.object),
+              facts.file + ": dataset '" + facts.name + "' cannot be opened") {
+  if (H5Iget_type(dataset.get()) != H5I_DATASET)
+    throw Error(ExitCode::data, facts.file + ": '" + facts.name + "' is no longer a dataset");
 }
 
 DatasetFacts describe_dataset(const std::string& path, const std::string& dataset) {

@@ -1,6 +1,7 @@
 // A dataset and the file it was opened through, for as long as both are needed.
 #pragma once
 
+#include "h5score/h5/dataset.hpp"
 #include "h5score/h5/handle.hpp"
 
 #include <string>
@@ -12,8 +13,9 @@ Handle lock_free_access();
 
 struct OpenDataset {
   /// Throws as h5::open_file(), and Error(data) naming path and dataset where there is no such dataset.
-  OpenDataset(const std::string& path, const std::string& name, const Handle& access);
-  OpenDataset(const std::string& path, const std::string& name) : OpenDataset(path, name, lock_free_access()) {}
+  OpenDataset(const std::string& path, const std::string& name);
+  /// The dataset that `facts` describe.
+  OpenDataset(const DatasetFacts& facts, const Handle& access);
   Handle file;
   Handle dataset;
 };

@@ -53,7 +53,7 @@ class Strings {
 
 class RowReader::Impl {
  public:
-  explicit Impl(const DatasetFacts& facts) : facts_(facts), open_(facts.file, facts.name) {
+  explicit Impl(const DatasetFacts& facts) : facts_(facts), open_(facts, lock_free_access()) {
     for (std::size_t axis = 1; axis < facts.shape.size(); ++axis)
       row_elements_ = base::checked_mul(row_elements_, facts.shape[axis]);
   }
@@ -142,7 +142,7 @@ u32 RowReader::longest_string() {
 std::vector<std::string> missing_sources(const DatasetFacts& facts) {
   std::vector<std::string> missing;
   if (facts.layout != Layout::virtual_sources) return missing;
-  const OpenDataset open(facts.file, facts.name);
+  const OpenDataset open(facts, lock_free_access());
   const std::string what = facts.file + ": " + facts.name + ": the virtual sources cannot be read";
   const Handle creation(H5Dget_create_plist(open.dataset.get()), what);
   std::size_t count = 0;

@@ -1,4 +1,5 @@
-// gzip, shuffle and fletcher32 as HDF5 1.10 writes them (HDF5 File Format Specification 3.0, filter pipeline message).
+// gzip, shuffle and fletcher32 as HDF5 1.10 writes them (HDF5 File Format Specification 3.0, filter pipeline message),
+// and lzf, h5py's own filter. Debian's plugin for it does not load (it lacks its liblzf), so HDF5 is no help.
 #include "codec.hpp"
 
 #include "h5score/base/error.hpp"
@@ -21,6 +22,10 @@ using h5::Filter;
 constexpr u64 checksum_bytes = 4;
 // Deflate cannot expand more than this: a chunk that would is corrupt, and is not allocated for.
 constexpr u64 most_expansion = 1032;
+
+bool changes_size(const Filter& filter) {
+  return filter.id == Filter::deflate || filter.id == Filter::lzf;
+}
 
 [[noreturn]] void corrupt(const std::string& why) {
   throw Error(ExitCode::data, "a chunk is corrupt", why);
@@ -122,6 +127,34 @@ void unshuffle(ByteView stored, u64 element_size, std::byte* out) {
   std::copy(stored.begin() + static_cast<std::ptrdiff_t>(whole), stored.end(), out + whole);
 }
 
+bool expand_lzf(ByteView data, std::span<std::byte> out) {
+  std::size_t in = 0;
+  std::size_t done = 0;
+  while (in < data.size()) {
+    const auto control = static_cast<std::size_t>(data[in++]);
+    if (control < 32) {  // control + 1 literal bytes
+      const std::size_t count = control + 1;
+      if (count > data.size() - in || count > out.size() - done) return false;
+      std::memcpy(out.data() + done, data.data() + in, count);
+      in += count;
+      done += count;
+      continue;
+    }
+    // A copy of earlier output: three bits of length (7: one more byte adds to it), thirteen of distance.
+    std::size_t count = (control >> 5) + 2;
+    if (count == 9) {
+      if (in == data.size()) return false;
+      count += static_cast<std::size_t>(data[in++]);
+    }
+    if (in == data.size()) return false;
+    const std::size_t distance = ((control & 31U) << 8 | static_cast<std::size_t>(data[in++])) + 1;
+    if (distance > done || count > out.size() - done) return false;
+    // Byte by byte: the source may run into what is being written.
+    for (const std::size_t end = done + count; done < end; ++done) out[done] = out[done - distance];
+  }
+  return done == out.size();
+}
+
 void Codec::Free::operator()(libdeflate_decompressor* d) const {
   libdeflate_free_decompressor(d);
 }
@@ -135,11 +168,22 @@ Codec::~Codec() = default;
 
 bool Codec::handles(const std::vector<Filter>& filters) {
   const auto ours = [](const Filter& f) {
-    return f.id == Filter::deflate || f.id == Filter::fletcher32 || (f.id == Filter::shuffle && !f.values.empty());
+    return changes_size(f) || f.id == Filter::fletcher32 || (f.id == Filter::shuffle && !f.values.empty());
   };
-  const auto is_deflate = [](const Filter& f) { return f.id == Filter::deflate; };
   return std::all_of(filters.begin(), filters.end(), ours) &&
-         std::count_if(filters.begin(), filters.end(), is_deflate) <= 1;
+         std::count_if(filters.begin(), filters.end(), changes_size) <= 1;
+}
+
+void Codec::inflate(ByteView data, std::span<std::byte> out) {
+  std::size_t produced = 0;
+  std::size_t consumed = 0;
+  const auto result = libdeflate_zlib_decompress_ex(inflater_.get(), data.data(), data.size(), out.data(), out.size(),
+                                                    &consumed, &produced);
+  if (result != LIBDEFLATE_SUCCESS)
+    corrupt("its gzip data cannot be inflated to " + std::to_string(out.size()) + " bytes");
+  if (produced != out.size())
+    corrupt("its gzip data inflates to " + std::to_string(produced) + " bytes instead of " +
+            std::to_string(out.size()));
 }
 
 void Codec::decode(ByteView stored, const std::vector<Filter>& filters, u32 mask, std::span<std::byte> out) {
@@ -154,27 +198,20 @@ void Codec::decode(ByteView stored, const std::vector<Filter>& filters, u32 mask
       now = checked(now);
       continue;
     }
-    // What is left to undo after an inflate only takes checksums away; before it, the size stays.
+    // What is left to undo after an expansion only takes checksums away; before it, the size stays.
     const auto checksums = std::count_if(steps.begin() + static_cast<std::ptrdiff_t>(i) + 1, steps.end(),
                                          [](const Filter* f) { return f->id == Filter::fletcher32; });
-    const u64 size =
-        step.id == Filter::deflate ? out.size() + checksum_bytes * static_cast<u64>(checksums) : now.size();
+    const u64 size = changes_size(step) ? out.size() + checksum_bytes * static_cast<u64>(checksums) : now.size();
+    if (size / most_expansion > now.size()) corrupt("it is too short for its contents");
     const bool last = i + 1 == steps.size() && size == out.size();
     if (!last) scratch_[turn].resize(size);
     std::byte* target = last ? out.data() : scratch_[turn].data();
-    if (step.id == Filter::shuffle) {
+    if (step.id == Filter::shuffle)
       unshuffle(now, step.values[0], target);
-    } else {
-      if (size / most_expansion > now.size()) corrupt("it is too short for its contents");
-      std::size_t produced = 0;
-      std::size_t consumed = 0;
-      const auto result =
-          libdeflate_zlib_decompress_ex(inflater_.get(), now.data(), now.size(), target, size, &consumed, &produced);
-      if (result != LIBDEFLATE_SUCCESS)
-        corrupt("its gzip data cannot be inflated to " + std::to_string(size) + " bytes");
-      if (produced != size)
-        corrupt("its gzip data inflates to " + std::to_string(produced) + " bytes instead of " + std::to_string(size));
-    }
+    else if (step.id == Filter::deflate)
+      inflate(now, {target, size});
+    else if (!expand_lzf(now, {target, size}))
+      corrupt("its lzf data cannot be expanded to " + std::to_string(size) + " bytes");
     now = {target, size};
     turn ^= 1U;
   }

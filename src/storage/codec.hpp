@@ -1,4 +1,4 @@
-// Decoding of chunks by the filters that nearly every file uses: gzip, shuffle, fletcher32.
+// Decoding of chunks by the filters that nearly every file uses: gzip, lzf, shuffle, fletcher32.
 #pragma once
 
 #include "h5score/base/aligned_buffer.hpp"
@@ -20,6 +20,9 @@ namespace h5score::storage {
 /// fill an element follow unchanged. `out` has the same size.
 void unshuffle(base::ByteView stored, u64 element_size, std::byte* out);
 
+/// Expands LZF data (M. Lehmann's liblzf format) to exactly `out.size()` bytes; false if it is corrupt.
+[[nodiscard]] bool expand_lzf(base::ByteView data, std::span<std::byte> out);
+
 /// Scratch memory and decompressor of one thread.
 class Codec {
  public:
@@ -28,7 +31,7 @@ class Codec {
   Codec& operator=(Codec&&) noexcept;
   ~Codec();
 
-  /// True if the pipeline has no filter but ours, and gzip at most once.
+  /// True if the pipeline has no filter but ours, and at most one that changes the size.
   [[nodiscard]] static bool handles(const std::vector<h5::Filter>& filters);
 
   /// Undoes the filters that `mask` does not skip, last one first, into `out`, which has the decoded chunk's size.
@@ -36,6 +39,8 @@ class Codec {
   void decode(base::ByteView stored, const std::vector<h5::Filter>& filters, u32 mask, std::span<std::byte> out);
 
  private:
+  void inflate(base::ByteView data, std::span<std::byte> out);
+
   struct Free {
     void operator()(libdeflate_decompressor* d) const;
   };

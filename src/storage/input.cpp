@@ -148,7 +148,9 @@ class Input::Impl {
     double stored = 0;
     for (std::size_t i = 0; i < source.map.size.size(); ++i)
       if (source.needed.empty() || source.needed[i % grid.per_row]) stored += static_cast<double>(source.map.size[i]);
-    return stored / static_cast<double>(covered);
+    // Of unfiltered chunks only the rows wanted are read, never the padding of the last ones.
+    const u64 in_chunks = chunk_rows.size() * grid.chunk[0];
+    return stored / static_cast<double>(format.filters.empty() ? in_chunks : covered);
   }
 
   [[nodiscard]] const InputFile& file_of(RowRange rows) const {

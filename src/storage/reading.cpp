@@ -4,6 +4,8 @@
 #include "h5score/base/error.hpp"
 #include "h5score/base/narrow.hpp"
 
+#include "codec.hpp"
+
 #include <algorithm>
 #include <functional>
 #include <iterator>
@@ -69,7 +71,8 @@ void check_chunks(const DatasetFacts& facts) {
 std::string refusal(const DatasetFacts& facts, Role role) {
   if (auto why = shape_refusal(facts); !why.empty()) return why;
   if (auto why = type_refusal(facts, role); !why.empty()) return why;
-  if (!facts.missing.empty()) return "this machine's HDF5 lacks the filter " + joined(facts.missing);
+  const bool decoded_here = access_of(facts) == Access::chunked && Codec::handles(facts.filters);
+  if (!facts.missing.empty() && !decoded_here) return "this machine's HDF5 lacks the filter " + joined(facts.missing);
   if (facts.read_as && row_bytes(facts) > most_row_bytes) return "a row is larger than 4 GiB";
   return {};
 }

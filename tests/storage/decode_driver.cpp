@@ -129,7 +129,7 @@ int rows(h5score::h5::Sandbox& name_node, const Arguments& arguments) {
     if (arguments.threads == 1)
       decoder.open(payload.view(), block, [&] { ++polls; });
     else
-      pool.run(decoder.tasks(payload.view(), block), [&](u64 task, u64) { decoder.decode(task, block); }, {});
+      pool.run(decoder.tasks(payload.view(), block), [&](u64 task, u64) { decoder.decode(task, block); }, [] {});
     if (arguments.narrow)
       write_tile<float>(block, out);
     else

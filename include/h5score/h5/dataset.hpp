@@ -24,6 +24,7 @@ struct Filter {
   static constexpr u32 deflate = 1;
   static constexpr u32 shuffle = 2;
   static constexpr u32 fletcher32 = 3;
+  static constexpr u32 lzf = 32000;
   u32 id = 0;
   std::string name;
   std::vector<u32> values;  ///< client data as stored in the file
@@ -35,7 +36,8 @@ const char* to_string(Layout layout);
 
 struct DatasetFacts {
   std::string file;        ///< the file that holds it: another than the one opened where an external link leads there
-  std::string name;        ///< its absolute name in `file`
+  std::string name;        ///< its absolute name
+  u64 object = 0;          ///< its address in `file`, where a name that leads through links may mean nothing
   std::vector<u64> shape;  ///< empty: scalar or null
   bool null = false;       ///< null dataspace
   std::optional<base::ElementType> type;     ///< as stored; absent: its bytes mean nothing without the library
@@ -47,7 +49,7 @@ struct DatasetFacts {
   u64 address = no_address;          ///< contiguous: absolute file offset
   std::vector<u64> chunk;            ///< chunked: extents of a chunk
   std::vector<Filter> filters;       ///< chunked
-  std::vector<std::string> missing;  ///< filters that this HDF5 has no decoder for: "32015 (zstd)"
+  std::vector<std::string> missing;  ///< filters that this HDF5 lacks: "32015 (zstd)"
   bool raw_edges = false;            ///< chunks that the dataset's bounds cut are stored unfiltered
   base::Bytes fill;                  ///< one element of *type as stored; zeros where the fill value is undefined
   u64 stored_bytes = 0;              ///< allocated in the file; only from describe_all_datasets()
@@ -59,8 +61,8 @@ void archive(A& ar, Filter& v) {
 }
 template <class A>
 void archive(A& ar, DatasetFacts& v) {
-  ar(v.file, v.name, v.shape, v.null, v.type, v.read_as, v.variable_string, v.utf8, v.type_name, v.layout, v.address,
-     v.chunk, v.filters, v.missing, v.raw_edges, v.fill, v.stored_bytes);
+  ar(v.file, v.name, v.object, v.shape, v.null, v.type, v.read_as, v.variable_string, v.utf8, v.type_name, v.layout,
+     v.address, v.chunk, v.filters, v.missing, v.raw_edges, v.fill, v.stored_bytes);
 }
 
 /// Where the chunks of a run of chunk rows lie: element i is the i-th chunk in C order of the chunk grid, starting at

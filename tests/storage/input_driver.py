@@ -1,0 +1,64 @@
+"""Runs the decode driver and compares what it reads with what h5py reads."""
+import json
+import os
+import pathlib
+import subprocess
+
+import h5py
+import numpy
+
+DRIVER = pathlib.Path(os.environ["H5SCORE_BUILD_DIR"]) / "tests" / "storage" / "decode_driver"
+
+
+class Failure(Exception):
+    """The driver refused: its exit code and the one line that it printed."""
+
+    def __init__(self, code, message):
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def call(*arguments):
+    done = subprocess.run([str(DRIVER), *map(str, arguments)], capture_output=True, text=True, timeout=120)
+    assert "HDF5-DIAG" not in done.stderr + done.stdout
+    assert done.returncode >= 0, f"the driver itself died: signal {-done.returncode}"
+    if done.returncode != 0:
+        assert done.stderr.count("\n") == 1, done.stderr
+        raise Failure(done.returncode, done.stderr.strip())
+    return json.loads(done.stdout)
+
+
+class Rows:
+    """Decoded rows (n x features float64), raw bytes of passthrough columns, and the driver's summary."""
+
+    def __init__(self, folder, *inputs, dataset=None, features=None, rows=None, passthrough=(), block=None, threads=None,
+                 narrow=False):
+        out = pathlib.Path(folder) / "decoded.bin"
+        arguments = ["rows", out]
+        for path in inputs:
+            arguments += ["--input", path]
+        for name, value in [("--dataset", dataset), ("--features", features), ("--rows", rows), ("--block", block),
+                            ("--threads", threads)]:
+            if value is not None:
+                arguments += [name, value]
+        for name in passthrough:
+            arguments += ["--passthrough", name]
+        if narrow:
+            arguments.append("--float")
+        self.summary = call(*arguments)
+        self.values = numpy.fromfile(out, "f8").reshape(self.summary["rows"], self.summary["features"])
+        self.passthrough = [pathlib.Path(f"{out}.p{i}").read_bytes() for i in range(len(passthrough))]
+
+
+def expected(path, dataset):
+    """What h5py reads, flattened to float64 rows."""
+    with h5py.File(path, "r") as file:
+        array = file[dataset][...]
+    return array.reshape(array.shape[0], -1).astype("f8")
+
+
+def check_equal(folder, path, dataset, **options):
+    got = Rows(folder, path, dataset=dataset, **options)
+    numpy.testing.assert_array_equal(got.values, expected(path, dataset))
+    return got
