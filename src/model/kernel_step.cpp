@@ -62,7 +62,7 @@ class KernelStep final : public Step<T> {
     norms_ =
         squared_norms<T>(table, vectors_.depth(), vectors_.columns(), [&](u64 k, u64 m) { return shifted(e, k, m); });
     const double largest = *std::max_element(norms_.begin(), norms_.end());
-    const double limit = sizeof(T) == sizeof(float) ? 8 : 512;
+    const double limit = sizeof(T) == sizeof(float) ? 4 : 512;
     if (!(std::abs(kernel_.gamma) * largest <= limit)) form_ = Form::distance;
   }
 

@@ -12,8 +12,9 @@ using base::u64;
 
 class Meter {
  public:
-  /// `lanes`: elements per vector operation. 2^16 vector operations take 20 to 50 microseconds on CPUs of 2 to 4 GHz.
-  Meter(const std::function<void()>& poll, u64 lanes) : poll_(poll), limit_(lanes << 16U) {}
+  /// `lanes`: elements per vector operation; 2^15 vector operations take 10 to 50 microseconds. `spent` lives on from
+  /// tile to tile, so that many short tiles poll too.
+  Meter(const std::function<void()>& poll, u64 lanes, u64& spent) : poll_(poll), limit_(lanes << 15U), spent_(spent) {}
 
   /// Records `work` elementary operations on elements; polls when enough have been done.
   void spend(u64 work) {
@@ -28,7 +29,7 @@ class Meter {
  private:
   const std::function<void()>& poll_;
   u64 limit_;
-  u64 spent_ = 0;
+  u64& spent_;
 };
 
 /// Calls body(first, count) on consecutive groups of columns, each small enough to poll between them.
