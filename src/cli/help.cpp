@@ -44,7 +44,7 @@ std::string help_text(const CommandSpec& spec, u64 width) {
   std::string text = "Usage: " + run::wrap(fmt::format("h5score {} {}", spec.name, spec.usage), width - 7, 9) + "\n\n";
   text += run::wrap(spec.paragraph, width) + "\n\nOptions:\n" + option_lines(spec, false, width);
   if (const std::string tuning = option_lines(spec, true, width); !tuning.empty())
-    text += "\nTuning (the defaults suit most runs; none of these changes a score):\n" + tuning;
+    text += "\nTuning (the defaults suit most runs; only --precision changes scores):\n" + tuning;
   if (spec.closing[0] != '\0') text += fmt::format("\n{}", spec.closing);
   return text;
 }

@@ -12,10 +12,13 @@ namespace {
 using base::u64;
 using run::Table;
 
-std::string storage_text(const h5::DatasetFacts& facts) {
+// How it is stored and how a run would read it, or why it cannot.
+std::string reading_text(const storage::DatasetDescription& dataset) {
+  const auto& facts = dataset.facts;
   std::string text = facts.chunk.empty() ? h5::to_string(facts.layout) : "chunks " + shape_text(facts.chunk);
+  if (dataset.refusal.empty()) return text + ", read " + dataset.reading;
   for (const auto& filter : facts.filters) text += ", " + filter.name;
-  return text;
+  return text + "; cannot be scored: " + dataset.refusal;
 }
 
 std::string plural(u64 n, const std::string& noun) {
@@ -35,15 +38,20 @@ std::string describe_data_file(const std::string& path, const std::vector<storag
   using enum Table::Align;
   std::string text = fmt::format("{}: HDF5 data, {}\n", path, plural(datasets.size(), "dataset"));
   if (datasets.empty()) return text;
-  Table shapes({left, right, left, left, right});
-  Table readings({left, left});
-  shapes.add({"dataset", "shape", "type", "stored as", "bytes"});
+  Table shapes({left, right, left, right});
+  shapes.add({"dataset", "shape", "type", "bytes"});
+  std::vector<std::pair<std::string, std::vector<std::string>>> readings;  // what datasets have in common is said once
   for (const auto& d : datasets) {
     shapes.add({d.facts.name, d.facts.null ? "empty" : shape_text(d.facts.shape), d.facts.type_name,
-                storage_text(d.facts), run::format_bytes(static_cast<double>(d.facts.stored_bytes))});
-    readings.add({d.facts.name, d.refusal.empty() ? "read " + d.reading : "cannot be scored: " + d.refusal});
+                run::format_bytes(static_cast<double>(d.facts.stored_bytes))});
+    const std::string reading = reading_text(d);
+    auto found = std::find_if(readings.begin(), readings.end(), [&](const auto& r) { return r.first == reading; });
+    if (found == readings.end()) found = readings.insert(found, {reading, {}});
+    found->second.push_back(d.facts.name);
   }
-  text += shapes.text(style) + "\nHow a run reads them:\n" + readings.text(style);
+  text += shapes.text(style) + '\n';
+  for (const auto& [reading, same] : readings)
+    text += "  " + run::wrap(list_text(same, style.width) + ": " + reading, style.width - 2, 4) + '\n';
 
   std::vector<std::string> names;
   for (const auto& d : datasets)

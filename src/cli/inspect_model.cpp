@@ -131,7 +131,8 @@ std::string describe_model_file(const std::string& path, const model::Model& mod
     first = false;
   }
   facts.push_back({"golden rows", self_test_text(model, *evaluator)});
-  facts.push_back({"cost", run::format_value(evaluator->flops_per_row(), 3) + " floating-point operations per row"});
+  facts.push_back(
+      {"cost", run::format_count(static_cast<u64>(evaluator->flops_per_row())) + " floating-point operations per row"});
   facts.push_back({"hash", model::model_hash(model)});
   return fmt::format("{}: model\n  {}\n\n{}", path, run::wrap(model::describe(model), style.width - 2, 2),
                      run::fact_lines(facts, style));

@@ -1,11 +1,10 @@
 // What `inspect` says of a score file or part file.
 #include "inspect_text.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <ctime>
+#include <algorithm>
 
 namespace h5score::cli {
 namespace {
@@ -17,8 +16,7 @@ using enum Table::Align;
 constexpr double nanosecond = 1e-9;
 
 std::string time_text(base::i64 ns) {
-  if (ns <= 0) return "?";
-  return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(static_cast<std::time_t>(ns / 1'000'000'000)));
+  return ns > 0 ? run::utc_text(ns / 1'000'000'000) : "?";
 }
 
 std::string headline(const storage::ScoreDescription& scores) {
@@ -90,19 +88,33 @@ std::string runs_text(const storage::ScoreDescription& scores, const run::TextSt
   return text;
 }
 
-// The identity is JSON of the program's own; one line per value shows all of it whatever its version.
+// "name=z hash=1b2c precision=float32" of an object, else the value itself.
+std::string value_text(const nlohmann::ordered_json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (!value.is_object()) return value.dump();
+  std::string text;
+  for (const auto& [key, item] : value.items())
+    text +=
+        fmt::format("{}{}={}", text.empty() ? "" : " ", key, item.is_string() ? item.get<std::string>() : item.dump());
+  return text;
+}
+
+// The identity is JSON of the program's own; it is shown whatever fields this or another version wrote.
 std::string identity_text(const std::string& identity, const run::TextStyle& style) {
+  constexpr std::size_t most = 3;
   const auto json = nlohmann::ordered_json::parse(identity, nullptr, false);
   if (json.is_discarded() || !json.is_object()) return {};
-  Table table({left, left});
-  const nlohmann::ordered_json flat = json.flatten();
-  for (const auto& [pointer, value] : flat.items()) {
-    std::string key = pointer.substr(1);
-    for (char& c : key)
-      if (c == '/') c = '.';
-    table.add({key, value.is_string() ? value.get<std::string>() : value.dump()});
+  std::vector<std::pair<std::string, std::string>> facts;
+  for (const auto& [key, value] : json.items()) {
+    if (!value.is_array()) {
+      facts.emplace_back(key, value_text(value));
+      continue;
+    }
+    for (std::size_t i = 0; i < std::min(value.size(), most); ++i)
+      facts.emplace_back(i == 0 ? key : "", value_text(value[i]));
+    if (value.size() > most) facts.emplace_back("", fmt::format("... {} more", value.size() - most));
   }
-  return "\nIdentity (what a resumed run must agree with):\n" + table.text(style);
+  return "\nIdentity (what a resumed run must agree with):\n" + run::fact_lines(facts, style);
 }
 
 }  // namespace

@@ -18,7 +18,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
+#include <ctime>
 #include <filesystem>
 #include <optional>
 
@@ -287,9 +289,15 @@ class ScoreRun {
       report.rows += rank.rows;
       report.blocks += rank.blocks;
     }
+    report.rows_total = plan_.rows();
+    report.threads = threads_;
+    report.isa = model::to_string(backend_.evaluators.front()->isa());
+    report.io = "scatter";
+    report.models = model_reports();
     report.resumed_blocks = plan_.blocks() - todo.size();
     report.loop_seconds = result.loop_seconds;
     report.seconds = now() - start_;
+    report.started = utc_text(std::time(nullptr) - std::llround(report.seconds));
     report.bytes_read = job_.input->bytes_read();
     report.bytes_written = sink.bytes();
     report.rows_missing = sink.flagged().missing;
@@ -298,9 +306,19 @@ class ScoreRun {
     print_summary(report, options_);
     if (!options_.report.empty()) write_report(report, options_);
     if (result.stopped)
-      fmt::print(stderr, "h5score: stopped early ({}); resume with: {}{}\n",
+      fmt::print(stderr, "h5score: stopped early ({}); resume with: {}\n",
                  stop_signal() != 0 ? fmt::format("signal {}", stop_signal()) : std::string("time limit"),
-                 options_.command_line, options_.resume ? "" : " --resume");
+                 resume_command(options_));
+  }
+
+  std::vector<ModelReport> model_reports() const {
+    std::vector<ModelReport> reports;
+    for (u64 i = 0; i < setup_.models.size(); ++i) {
+      const auto& m = setup_.models[i];
+      reports.push_back({m.name, m.path, model::describe(m.model), model::model_hash(m.model),
+                         model::to_string(backend_.evaluators[i]->precision()), tests_[i]});
+    }
+    return reports;
   }
 
   static base::Bytes encode(const sched::BlockPlan& plan) {

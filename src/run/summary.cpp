@@ -67,7 +67,7 @@ std::string headline(const RunReport& report) {
   } else {
     text = fmt::format("Scored {} rows", format_count(report.rows));
   }
-  return fmt::format("{} in {}: {}, {}\n", text, format_duration(report.seconds),
+  return fmt::format("{} in {}: {}, {} read\n", text, format_duration(report.seconds),
                      format_rate(per(static_cast<double>(report.rows), loop), "rows"),
                      format_byte_rate(per(static_cast<double>(report.bytes_read), loop)));
 }
@@ -134,15 +134,19 @@ std::string bounded_by(const RunReport& report) {
         "bounded by waiting ({} of the ranks' time, {} for {}); fewer ranks or a smaller --block-rows help",
         percent(spread[idle].share), plural(report.blocks, "block"), plural(report.ranks.size(), "rank"));
 
-  std::size_t worst = fetch;
-  for (std::size_t p = fetch; p < idle; ++p)
-    if (spread[p].share > spread[worst].share) worst = p;
+  std::array<std::size_t, idle> order{fetch, decode, score_, transfer, write_};
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return spread[a].share > spread[b].share; });
+  const std::size_t worst = order[0];
+  const std::size_t second = order[1];
   static constexpr const char* work[] = {"reading", "decoding", "scoring", "moving blocks between ranks", "writing"};
   static constexpr const char* advice[] = {"faster storage helps, more ranks do not", "more ranks or threads help",
                                            "more ranks or threads help", "fewer ranks do as well",
                                            "faster storage or a longer --sync-interval helps"};
-  return fmt::format("bounded by {} ({} of the {} time); {}", work[worst], percent(spread[worst].share),
-                     several ? "ranks'" : "loop's", advice[worst]);
+  // Two that are nearly alike are both told: making one of them faster alone would help little.
+  const bool both = spread[second].share > 0.75 * spread[worst].share;
+  return fmt::format("bounded by {}{} ({}{} of the {} time); {}", work[worst],
+                     both ? fmt::format(" and {}", work[second]) : "", percent(spread[worst].share),
+                     both ? " and " + percent(spread[second].share) : "", several ? "ranks'" : "loop's", advice[worst]);
 }
 
 std::string resume_command(const ScoreOptions& options) {
@@ -160,16 +164,10 @@ std::string format_summary(const RunReport& report, const ScoreOptions& options,
   std::vector<std::pair<std::string, std::string>> facts;
   facts.push_back({"results", options.output + (report.stopped ? ".part" : "")});
   facts.push_back({"status", status_line(report)});
-  for (const auto& model : report.models) {
-    const std::string name = model.name.empty() ? "" : model.name + " = ";
-    facts.push_back({"model", name + model.description + ", " + model.precision});
-    if (!model.self_test.empty()) facts.push_back({"self-test", model.self_test});
-  }
   facts.push_back({"ran on", place_line(report, options)});
   if (report.resumed_blocks > 0)
-    facts.push_back(
-        {"resumed", fmt::format("{} taken over, {} scored now", plural(report.resumed_blocks, "block"),
-                                format_count(report.blocks - std::min(report.blocks, report.resumed_blocks)))});
+    facts.push_back({"resumed", fmt::format("{} taken over, {} scored now", plural(report.resumed_blocks, "block"),
+                                            format_count(report.blocks))});
   if (const std::string memory = memory_line(report); !memory.empty()) facts.push_back({"memory", memory});
   text += fact_lines(facts, style);
   if (!report.ranks.empty()) text += '\n' + phase_table(report, style);
@@ -180,8 +178,6 @@ std::string format_summary(const RunReport& report, const ScoreOptions& options,
 void print_summary(const RunReport& report, const ScoreOptions& options) {
   std::fputs(format_summary(report, options, terminal_style(stdout)).c_str(), stdout);
   std::fflush(stdout);
-  if (report.stopped)
-    fmt::print(stderr, "h5score: stopped early (the part file is safe); resume with: {}\n", resume_command(options));
 }
 
 }  // namespace h5score::run

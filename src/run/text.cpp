@@ -1,6 +1,7 @@
 // Text for people: units, durations, tables.
 #include "h5score/run/text.hpp"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <langinfo.h>
 #include <sys/ioctl.h>
@@ -107,6 +108,10 @@ std::string format_duration(double seconds) {
   if (minutes < 1440) return fmt::format("{} h {:02} m", minutes / 60, minutes % 60);
   const u64 hours = (whole + 1800) / 3600;
   return fmt::format("{} d {:02} h", hours / 24, hours % 24);
+}
+
+std::string utc_text(std::time_t seconds) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(seconds));
 }
 
 std::string format_value(double value, int digits) {

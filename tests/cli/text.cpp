@@ -49,6 +49,10 @@ TEST(Text, DurationsKeepTwoUnits) {
   EXPECT_EQ(format_duration(INFINITY), "?");
 }
 
+TEST(Text, TimesAreIso8601InUtc) {
+  EXPECT_EQ(utc_text(1772355900), "2026-03-01T09:05:00Z");
+}
+
 TEST(Text, ValuesAreShort) {
   EXPECT_EQ(format_value(0.25), "0.25");
   EXPECT_EQ(format_value(1e-12), "1e-12");

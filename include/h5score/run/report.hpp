@@ -52,7 +52,7 @@ struct RunReport {
   std::string io;              ///< "scatter" or "direct", what `auto` became
   std::string started;         ///< ISO 8601, UTC
   std::vector<ModelReport> models;
-  u64 blocks = 0;
+  u64 blocks = 0;              ///< scored by this run
   u64 resumed_blocks = 0;      ///< taken over from a part file
   double seconds = 0;          ///< whole run, from main's start
   double loop_seconds = 0;     ///< first fetch to last write

@@ -29,7 +29,7 @@ std::string bounded_by(const RunReport& report);
 std::string resume_command(const ScoreOptions& options);
 
 std::string format_summary(const RunReport& report, const ScoreOptions& options, const TextStyle& style);
-/// Prints the summary on standard output and, of a stopped run, the command that resumes it on standard error.
+/// Prints the summary on standard output.
 void print_summary(const RunReport& report, const ScoreOptions& options);
 
 /// The report as JSON text, schema "h5score-report/1".

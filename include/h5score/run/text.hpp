@@ -5,6 +5,7 @@
 #include "h5score/base/types.hpp"
 
 #include <cstdio>
+#include <ctime>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,6 +35,8 @@ std::string format_rate(double per_second, std::string_view unit = {});
 std::string format_byte_rate(double bytes_per_second);
 /// "0.12 s", "59 s", "3 m 20 s", "2 h 05 m", "3 d 04 h".
 std::string format_duration(double seconds);
+/// "2026-03-01T09:05:00Z" (ISO 8601).
+std::string utc_text(std::time_t seconds);
 /// Shortest decimal text with at most `digits` significant digits: "0.25", "1e-12", "nan".
 std::string format_value(double value, int digits = 6);
 
