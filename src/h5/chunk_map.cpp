@@ -13,14 +13,6 @@
 #include <algorithm>
 #include <cerrno>
 
-// H5Dchunk_iter() came to three lines of releases.
-#if H5_VERSION_GE(1, 14, 0) || (H5_VERSION_GE(1, 12, 3) && !H5_VERSION_GE(1, 13, 0)) || \
-    (H5_VERSION_GE(1, 10, 11) && !H5_VERSION_GE(1, 12, 0))
-#define H5SCORE_CHUNK_ITER 1
-#else
-#define H5SCORE_CHUNK_ITER 0
-#endif
-
 namespace h5score::h5 {
 namespace {
 

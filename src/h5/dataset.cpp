@@ -110,7 +110,8 @@ std::string filter_label(u32 id, const std::string& stored_name) {
     case H5Z_FILTER_SCALEOFFSET:
       return "scaleoffset";
     default:
-      return stored_name.empty() ? "filter " + std::to_string(id) : stored_name;
+      // Some names go on with an explanation: "bitshuffle; see https://..."
+      return stored_name.empty() ? "unnamed" : stored_name.substr(0, stored_name.find(';'));
   }
 }
 

@@ -1,6 +1,8 @@
 // The callbacks of the recording file driver. They are called by C code: nothing may throw through them.
 #include "recording_driver.hpp"
 
+#if !H5SCORE_CHUNK_ITER
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -152,3 +154,5 @@ Handle recording_access(Recorder& recorder) {
 }
 
 }  // namespace h5score::h5
+
+#endif

@@ -210,10 +210,13 @@ class Decoder::Impl {
         std::byte* to = out.data() + e * column.type.size;
         if (!text) {
           std::reverse_copy(from, from + type.size, to);
-        } else {
-          std::copy(from, from + type.size, to);
-          std::fill(to + type.size, to + column.type.size, pad);
+          continue;
         }
+        std::copy(from, from + type.size, to);
+        std::byte* end = to + type.size;
+        const bool drop_spaces = type.space_padded && !column.type.space_padded;
+        while (drop_spaces && end != to && end[-1] == std::byte{' '}) --end;
+        std::fill(end, to + column.type.size, pad);
       }
     }
   }

@@ -80,6 +80,7 @@ void unite(PassthroughColumn& column, const InputFile& first, const InputFile& f
   if (!text) return;
   column.type.size = std::max(column.type.size, array.type.size);
   column.type.utf8 |= array.type.utf8;
+  column.type.space_padded &= array.type.space_padded;
 }
 
 u32 index_of(std::vector<FileFormat>& formats, FileFormat&& format) {

@@ -3,6 +3,7 @@
 //   decode_driver rows OUT [--input P]... [--dataset D] [--features F] [--rows A:B] [--passthrough NAME]... [--block N]
 //                 [--threads N] [--float]
 //   decode_driver inspect FILE
+// DECODE_DRIVER_CPU: seconds of CPU time that the name node gets for one request (default 60).
 #include "h5score/base/archive.hpp"
 #include "h5score/base/error.hpp"
 #include "h5score/base/thread_pool.hpp"
@@ -15,6 +16,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <vector>
@@ -129,7 +131,8 @@ int rows(h5score::h5::Sandbox& name_node, const Arguments& arguments) {
     if (arguments.threads == 1)
       decoder.open(payload.view(), block, [&] { ++polls; });
     else
-      pool.run(decoder.tasks(payload.view(), block), [&](u64 task, u64) { decoder.decode(task, block); }, [] {});
+      pool.run(
+          decoder.tasks(payload.view(), block), [&](u64 task, u64) { decoder.decode(task, block); }, [] {});
     if (arguments.narrow)
       write_tile<float>(block, out);
     else
@@ -170,7 +173,10 @@ int inspect(h5score::h5::Sandbox& name_node, const std::string& path) {
 
 int main(int argc, char** argv) {
   try {
-    h5score::h5::Sandbox name_node(storage::storage_functions());
+    const char* seconds = std::getenv("DECODE_DRIVER_CPU");
+    h5score::h5::Sandbox name_node(
+        storage::storage_functions(),
+        {.cpu_per_request = std::chrono::seconds(seconds == nullptr ? 60 : std::stoi(seconds))});
     const std::string command = argc > 2 ? argv[1] : "";
     if (command == "rows") return rows(name_node, parse(argc, argv));
     if (command == "inspect") return inspect(name_node, argv[2]);

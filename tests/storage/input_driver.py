@@ -19,8 +19,10 @@ class Failure(Exception):
         self.message = message
 
 
-def call(*arguments):
-    done = subprocess.run([str(DRIVER), *map(str, arguments)], capture_output=True, text=True, timeout=120)
+def call(*arguments, cpu_seconds=60):
+    environment = os.environ | {"DECODE_DRIVER_CPU": str(cpu_seconds)}
+    done = subprocess.run([str(DRIVER), *map(str, arguments)], capture_output=True, text=True, timeout=120,
+                          env=environment)
     assert "HDF5-DIAG" not in done.stderr + done.stdout
     assert done.returncode >= 0, f"the driver itself died: signal {-done.returncode}"
     if done.returncode != 0:
