@@ -5,9 +5,12 @@
 #include <sys/wait.h>
 
 #include <cerrno>
+#include <chrono>
+#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <random>
+#include <thread>
 
 namespace h5score::storage::testing {
 namespace {
@@ -76,16 +79,26 @@ class ForgetfulDisk : public PosixCalls {
     unsynced_.push_back(std::move(before));
     return PosixCalls::pwrite(fd, data, size, offset);
   }
-  int fdatasync(int fd) override {
-    std::size_t before = 0;
-    {
-      const std::lock_guard guard(mutex_);
-      before = unsynced_.size();
-    }
-    const int result = PosixCalls::fdatasync(fd);
+  int fdatasync(int /*fd*/) override {
+    std::unique_lock guard(mutex_);
+    const auto before = static_cast<std::ptrdiff_t>(unsynced_.size());
+    guard.unlock();  // what is written while a sync runs may or may not be in it: here it is not
+    std::this_thread::yield();
+    guard.lock();
+    if (!syncs_lie_) unsynced_.erase(unsynced_.begin(), unsynced_.begin() + before);
+    ++syncs_;
+    synced_.notify_all();
+    return 0;
+  }
+
+  [[nodiscard]] u64 syncs() {
     const std::lock_guard guard(mutex_);
-    if (!syncs_lie_) unsynced_.erase(unsynced_.begin(), unsynced_.begin() + static_cast<std::ptrdiff_t>(before));
-    return result;
+    return syncs_;
+  }
+  /// Gives a sync the time to end; none may be on its way.
+  void wait_for_more_syncs_than(u64 syncs) {
+    std::unique_lock guard(mutex_);
+    synced_.wait_for(guard, std::chrono::milliseconds(20), [&] { return syncs_ > syncs; });
   }
 
   /// Takes back, of each unsynced write, nothing, all or a part from some multiple of 8 bytes on.
@@ -107,6 +120,8 @@ class ForgetfulDisk : public PosixCalls {
   };
   bool syncs_lie_;
   std::mutex mutex_;
+  std::condition_variable synced_;
+  u64 syncs_ = 0;
   std::vector<Write> unsynced_;
 };
 
@@ -235,7 +250,11 @@ u64 false_claims(const std::string& output, const ScoreFileSpec& spec, bool sync
     auto blocks = file.todo();
     std::shuffle(blocks.begin(), blocks.end(), random);
     blocks.resize(random() % blocks.size());
-    for (const u64 block : blocks) write_block(file, spec, block);
+    for (const u64 block : blocks) {
+      const u64 before = disk.syncs();
+      write_block(file, spec, block);
+      if (random() % 3 != 0) disk.wait_for_more_syncs_than(before);  // else the sync runs beside the next writes
+    }
   }
   disk.lose_power(part_path(output), random);
   options.calls = nullptr;
