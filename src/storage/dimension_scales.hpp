@@ -6,8 +6,6 @@
 #include "h5score/base/types.hpp"
 #include "h5score/h5/handle.hpp"
 
-#include <hdf5.h>
-
 #include <map>
 #include <string>
 #include <vector>
