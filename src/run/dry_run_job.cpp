@@ -95,6 +95,7 @@ std::vector<DryRunInput> inputs_of(const PreparedJob& job) {
     std::string description = shape + " " + base::to_string(array.type);
     if (array.access == storage::Access::chunked)
       description += fmt::format(", chunks {}", fmt::join(array.chunk, " x "));
+    for (const auto& filter : array.filters) description += ", " + filter.name;
     if (array.access == storage::Access::served) description += ", read by the name node";
     inputs.push_back({file.path, file.dataset, description, file.rows});
   }
