@@ -26,7 +26,8 @@ BufferPlan plan_buffers(u64 memory, const BlockDemand& demand, u32 ranks) {
   plan.master_scores = memory / 2 >= pair;
   const u64 rest = plan.master_scores ? memory - pair : memory;
   const u64 workers = ranks - 1;
-  plan.result_slots = std::clamp<u64>(rest / 4 / result, 1, std::clamp<u64>(workers, 1, most_result_slots));
+  plan.result_slots =
+      std::clamp<u64>(std::min(rest / 4, rest - payload) / result, 1, std::clamp<u64>(workers, 1, most_result_slots));
   plan.send_slots =
       std::clamp<u64>((rest - plan.result_slots * result) / payload, 1, std::max<u64>(1, workers * most_credits));
   plan.worker_results = std::clamp<u64>((memory - payload) / result, 1, most_worker_results);

@@ -16,7 +16,7 @@ namespace {
 using base::Error;
 using base::ExitCode;
 
-constexpr double pump_interval = 50e-6;  ///< seconds; a fifth of the longest gap allowed
+constexpr double pump_interval = 100e-6;  ///< seconds; well below the longest gap allowed, 250e-6
 
 }  // namespace
 

@@ -100,8 +100,16 @@ class GuidedPolicy final : public SharedPolicy {
   double batch_weight(u32 worker) const {
     if (!(paces_[worker].seconds_per_weight > 0)) return 0;
     double speeds = 0;
-    for (u32 w = 0; w < paces_.size(); ++w)
-      if (alive(w) && paces_[w].seconds_per_weight > 0) speeds += 1 / paces_[w].seconds_per_weight;
+    double known = 0;
+    double living = 0;
+    for (u32 w = 0; w < paces_.size(); ++w) {
+      if (!alive(w)) continue;
+      living += 1;
+      if (!(paces_[w].seconds_per_weight > 0)) continue;
+      known += 1;
+      speeds += 1 / paces_[w].seconds_per_weight;
+    }
+    speeds *= living / known;  // the others are taken to be as fast on average
     return left_ / 2 / (paces_[worker].seconds_per_weight * speeds);
   }
 

@@ -122,12 +122,12 @@ TEST_P(PolicyTest, InconsistentWorkIsAnError) {
 /// Hands out everything to idle workers in turn, one block in hand at a time. Owners by index.
 std::vector<u32> play_in_turn(Policy& policy, u32 workers, u64 blocks) {
   std::vector<u32> owners(blocks, ~u32{0});
-  for (double now = 0; policy.remaining() > 0; now += 1)
+  for (double now = 0; policy.remaining() > 0;)
     for (u32 w = 0; w < workers; ++w) {
       const Next next = policy.next(w, now);
       for (const u64 block : next.blocks) {
         owners[(block - 1) / 3] = w;
-        EXPECT_TRUE(policy.done(w, block, now + 0.5));
+        EXPECT_TRUE(policy.done(w, block, now += 1));
       }
     }
   return owners;
