@@ -5,6 +5,7 @@
 #include "h5score/base/error.hpp"
 
 #include "names.hpp"
+#include "printable.hpp"
 #include "text.hpp"
 
 #include <limits>
@@ -159,7 +160,7 @@ Header parse_header(Lines& lines) {
       parse_entry(header, key, rest);
       if (!seen.emplace(key).second) refuse("it occurs twice");
     } catch (const Error& e) {
-      throw e.in("line " + std::to_string(lines.number()) + ": " + std::string(key.substr(0, 40)));
+      throw e.in("line " + std::to_string(lines.number()) + ": " + shown(key));
     }
   }
   for (const char* key : {"svm_type", "kernel_type", "nr_class", "total_sv", "rho"})
@@ -174,8 +175,7 @@ void parse_features(SupportVectors& vectors, std::string_view rest) {
   u64 previous = 0;
   for (auto token = next_token(rest); !token.empty(); token = next_token(rest)) {
     const std::size_t colon = token.find(':');
-    if (colon == std::string_view::npos)
-      refuse("index:value expected", "found '" + std::string(token.substr(0, 40)) + "'");
+    if (colon == std::string_view::npos) refuse("index:value expected", "found " + shown(token));
     const u64 index = to_count(token.substr(0, colon));
     if (index == 0 || index > std::numeric_limits<u32>::max())
       refuse("feature index " + std::to_string(index), "indices start at 1 and stay below 2^32");

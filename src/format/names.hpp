@@ -5,6 +5,8 @@
 #include "h5score/base/error.hpp"
 #include "h5score/model/model.hpp"
 
+#include "printable.hpp"
+
 #include <algorithm>
 #include <array>
 #include <string>
@@ -78,7 +80,7 @@ E value_of(const Names<E, N>& names, std::string_view name, const std::string& w
   if (found != names.end()) return found->second;
   std::string known;
   for (const auto& entry : names) known.append(known.empty() ? "" : ", ").append(entry.first);
-  throw base::Error(base::ExitCode::data, what + " '" + std::string(name) + "' is unknown", "known: " + known);
+  throw base::Error(base::ExitCode::data, what + " " + shown(name) + " is unknown", "known: " + known);
 }
 
 template <class E, std::size_t N>

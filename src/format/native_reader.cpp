@@ -145,7 +145,7 @@ void check_version(Section& root) {
         "scikit-learn models become one by scripts/export_sklearn.py; docs/model-format.md shows how to write one");
   const std::string name = root.text("format");
   if (name != format_name)
-    throw Error(ExitCode::data, "the file's format is '" + name + "'", std::string("expected '") + format_name + "'");
+    throw Error(ExitCode::data, "the file's format is " + shown(name), std::string("expected '") + format_name + "'");
   const base::i64 version = root.integer("format_version");
   if (version < 1 || version > format_version)
     throw Error(ExitCode::data, "the model has format version " + std::to_string(version),

@@ -3,7 +3,7 @@
 
 #include "h5score/base/narrow.hpp"
 
-#include "utf8.hpp"
+#include "printable.hpp"
 
 #include <algorithm>
 
@@ -33,7 +33,7 @@ Section::Section(h5::Handle group, std::string path, Budget& budget)
   for (auto& name : h5::attribute_names(group_, most_names)) attributes_.insert(std::move(name));
   for (auto& link : h5::links_of(group_, most_names)) {
     if (!link.local)
-      throw Error(ExitCode::data, path_ + "/" + link.name + " leads into another file",
+      throw Error(ExitCode::data, path_ + ": link " + shown(link.name) + " leads into another file",
                   "a model file must be complete in itself");
     links_.insert(std::move(link.name));
   }
@@ -154,9 +154,9 @@ void Section::finish() const {
   const char* newer = "it may be misspelt, or from a newer version of the format";
   for (const auto& name : attributes_)
     if (!asked_.contains('@' + name))
-      throw Error(ExitCode::data, where + ": attribute '" + name + "' is unknown here", newer);
+      throw Error(ExitCode::data, where + ": attribute " + shown(name) + " is unknown here", newer);
   for (const auto& name : links_)
-    if (!asked_.contains(name)) throw Error(ExitCode::data, path_ + "/" + name + " is unknown here", newer);
+    if (!asked_.contains(name)) throw Error(ExitCode::data, where + ": " + shown(name) + " is unknown here", newer);
 }
 
 }  // namespace h5score::format::native

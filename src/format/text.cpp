@@ -3,6 +3,8 @@
 
 #include "h5score/base/error.hpp"
 
+#include "printable.hpp"
+
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -16,11 +18,7 @@ using base::ExitCode;
 constexpr std::string_view blanks = " \t\r\v\f";
 
 [[noreturn]] void refuse(std::string_view token, const char* expected) {
-  constexpr std::size_t longest = 40;
-  std::string shown(token.substr(0, longest));
-  for (char& c : shown)
-    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7F) c = '?';
-  throw Error(ExitCode::data, "'" + shown + (token.size() > longest ? "..." : "") + "' is not " + expected);
+  throw Error(ExitCode::data, shown(token) + " is not " + expected);
 }
 
 // The token without the plus sign that from_chars does not take.

@@ -102,16 +102,16 @@ TEST(Libsvm, RefusesHeadersThatDoNotFit) {
     EXPECT_THAT(refusal(std::string(key) + "\n", ""), AllOf(HasSubstr(word), HasSubstr("missing"))) << key;
   }
   EXPECT_THAT(refusal("nr_class 3\n", ""), HasSubstr("nr_class must come before it"));
-  EXPECT_THAT(refusal("nr_class 3", "nr_class 4294967297"), HasSubstr("line 4: nr_class"));
-  EXPECT_THAT(refusal("nr_class 3", "nr_class 1"), HasSubstr("line 4: nr_class"));
-  EXPECT_THAT(refusal("rho 0.1 0.2 -0.3", "rho 0.1 0.2"), AllOf(HasSubstr("line 6: rho"), HasSubstr("3 expected")));
-  EXPECT_THAT(refusal("rho 0.1", "rho nan"), HasSubstr("line 6: rho: 'nan'"));
-  EXPECT_THAT(refusal("gamma 0.5", "gamma inf"), HasSubstr("line 3: gamma: 'inf'"));
+  EXPECT_THAT(refusal("nr_class 3", "nr_class 4294967297"), HasSubstr("line 4: 'nr_class'"));
+  EXPECT_THAT(refusal("nr_class 3", "nr_class 1"), HasSubstr("line 4: 'nr_class'"));
+  EXPECT_THAT(refusal("rho 0.1 0.2 -0.3", "rho 0.1 0.2"), AllOf(HasSubstr("line 6: 'rho'"), HasSubstr("3 expected")));
+  EXPECT_THAT(refusal("rho 0.1", "rho nan"), HasSubstr("line 6: 'rho': 'nan'"));
+  EXPECT_THAT(refusal("gamma 0.5", "gamma inf"), HasSubstr("line 3: 'gamma': 'inf'"));
   EXPECT_THAT(refusal("gamma 0.5", "gamma -0.5"), HasSubstr("negative"));
   EXPECT_THAT(refusal("label 30 -1 7", "label 30 -1 30"), HasSubstr("label 30 occurs twice"));
-  EXPECT_THAT(refusal("label 30 -1 7", "label 30 -1 7.5"), HasSubstr("line 7: label"));
-  EXPECT_THAT(refusal("gamma 0.5", "gamma 0.5\ngamma 0.5"), HasSubstr("line 4: gamma: it occurs twice"));
-  EXPECT_THAT(refusal("gamma 0.5", "gama 0.5"), HasSubstr("line 3: gama: unknown header entry"));
+  EXPECT_THAT(refusal("label 30 -1 7", "label 30 -1 7.5"), HasSubstr("line 7: 'label'"));
+  EXPECT_THAT(refusal("gamma 0.5", "gamma 0.5\ngamma 0.5"), HasSubstr("line 4: 'gamma': it occurs twice"));
+  EXPECT_THAT(refusal("gamma 0.5", "gama 0.5"), HasSubstr("line 3: 'gama': unknown header entry"));
   EXPECT_THAT(refusal("c_svc", "c_svm"), AllOf(HasSubstr("'c_svm' is unknown"), HasSubstr("nu_svc")));
   EXPECT_THAT(refusal("rbf", "precomputed"), HasSubstr("not supported"));
   EXPECT_THAT(refusal("nr_sv 2 1 1", "nr_sv 2 1 2"), HasSubstr("more than total_sv"));

@@ -151,7 +151,7 @@ TEST(Native, RefusesUnknownNames) {
   EXPECT_THAT(refusal([](const auto& f) { h5::write_attribute(f, "n_feature", base::i64{3}); }),
               HasSubstr("'n_feature' is unknown"));
   EXPECT_THAT(refusal([](const auto& f) { h5::write_doubles(f, "stages/3/scale", {1}, {1}); }),
-              HasSubstr("/stages/3/scale is unknown"));
+              HasSubstr("/stages/3: 'scale' is unknown"));
   EXPECT_THAT(refusal([](const auto& f) { h5::create_group(f, "stages/12"); }), HasSubstr("/stages/11 is missing"));
   EXPECT_THAT(refusal([](const auto& f) { h5::create_group(f, "stages/extra"); }), HasSubstr("/stages/11 is missing"));
   EXPECT_THAT(refusal([](const auto& f) { h5::write_attribute(h5::open_group(f, "stages/8"), "alpha", 1.0); }),
@@ -230,7 +230,7 @@ TEST(Native, RefusesWhatLeadsOutOfTheFile) {
                 h5::check(H5Lcreate_external("other.h5", "/x", f.get(), "stages/5/bias", H5P_DEFAULT, H5P_DEFAULT),
                           "link");
               }),
-              HasSubstr("/stages/5/bias leads into another file"));
+              HasSubstr("/stages/5: link 'bias' leads into another file"));
   EXPECT_THAT(refusal([](const auto& f) {
                 remove(f, "stages/5/bias");
                 const hsize_t extent = 2;

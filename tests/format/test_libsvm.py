@@ -169,8 +169,8 @@ def model_width(model):
 INVALID = {
     "missing_kernel_type": "kernel_type is missing", "missing_label": "label is missing",
     "missing_nr_class": "nr_class must come before it", "missing_nr_sv": "nr_sv is missing",
-    "missing_rho": "rho is missing", "same_class_multiple_times": "line 5: rho: 1 values found",
-    "unrecognized_header_entry": "invalid: unknown header entry",
+    "missing_rho": "rho is missing", "same_class_multiple_times": "line 5: 'rho': 1 values found",
+    "unrecognized_header_entry": "'invalid': unknown header entry",
     "explicit_coef0_in_rbf_kernel": "gamma is missing", "explicit_degree_in_rbf_kernel": "gamma is missing",
     "explicit_coef0_in_linear_kernel": None, "explicit_degree_in_linear_kernel": None,
     "explicit_gamma_in_linear_kernel": None,

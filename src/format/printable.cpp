@@ -1,5 +1,5 @@
-// UTF-8 validity, by RFC 3629 section 4.
-#include "utf8.hpp"
+// UTF-8 validity, by RFC 3629 section 4, and texts for messages.
+#include "printable.hpp"
 
 #include "h5score/base/types.hpp"
 
@@ -40,6 +40,17 @@ bool is_utf8(std::string_view text) {
     i += 1 + lead.following;
   }
   return true;
+}
+
+std::string shown(std::string_view text) {
+  constexpr std::size_t longest = 60;
+  std::string result(text.substr(0, longest));
+  const bool keep_others = is_utf8(result);
+  for (char& c : result) {
+    const auto byte = static_cast<base::u8>(c);
+    if (byte < 0x20 || byte == 0x7F || (byte > 0x7F && !keep_others)) c = '?';
+  }
+  return "'" + result + (text.size() > longest ? "...'" : "'");
 }
 
 }  // namespace h5score::format
