@@ -29,6 +29,6 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   target_compile_options(h5score_settings INTERFACE -Wno-restrict)  # false alarms in std::string (GCC PR105651)
 endif()
 if(H5SCORE_SANITIZE)
-  add_compile_options(-fsanitize=${H5SCORE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g)
+  add_compile_options(-fsanitize=${H5SCORE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g1)
   add_link_options(-fsanitize=${H5SCORE_SANITIZE})
 endif()
