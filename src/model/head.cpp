@@ -180,26 +180,22 @@ void HeadEvaluator::couple(const HeadFrame& f, const double* r, double* p) const
 
 // As sklearn.utils.multiclass._ovr_decision_function(z < 0, -z, c): votes plus confidences squashed into (-1/3, 1/3).
 void HeadEvaluator::decision_ovr(const HeadFrame& f, double* decision) const {
-  double* confidence = f.scratch;
-  const auto add_pairs_of = [&](u64 c, u64 row) {
-    double votes = 0;
-    confidence[row] = 0;
+  std::vector<double> votes(classes_);
+  std::vector<double> confidence(classes_);
+  for (u64 row = 0; row < f.valid_rows; ++row) {
+    std::fill(votes.begin(), votes.end(), 0);
+    std::fill(confidence.begin(), confidence.end(), 0);
     u64 pair = 0;
     for (u64 i = 0; i < classes_; ++i)
       for (u64 j = i + 1; j < classes_; ++j, ++pair) {
-        if (i != c && j != c) continue;
         const double z = f.z[pair * f.rows + row];
-        confidence[row] += i == c ? z : -z;
-        if ((z < 0) == (j == c)) votes += 1;
+        confidence[i] += z;
+        confidence[j] -= z;
+        votes[z < 0 ? j : i] += 1;
       }
-    return votes;
-  };
-  for (u64 c = 0; c < classes_; ++c) {
-    for (u64 row = 0; row < f.valid_rows; ++row) {
-      const double votes = add_pairs_of(c, row);
-      decision[c * f.rows + row] = votes + confidence[row] / (3 * (std::abs(confidence[row]) + 1));
-    }
-    f.meter.spend(f.valid_rows * width_ * 8);
+    for (u64 c = 0; c < classes_; ++c)
+      decision[c * f.rows + row] = votes[c] + confidence[c] / (3 * (std::abs(confidence[c]) + 1));
+    f.meter.spend(width_ * 8);
   }
 }
 

@@ -69,7 +69,7 @@ inline Head head(HeadKind kind, Link link, u64 classes) {
 inline std::vector<NamedModel> every_family() {
   Random random(20240229);
   std::vector<NamedModel> all;
-  const u64 d = 37;
+  u64 d = 37;
   const auto add = [&](const std::string& name, std::vector<Stage> stages, Head h) {
     Model model;
     model.n_features = d;
@@ -106,6 +106,9 @@ inline std::vector<NamedModel> every_family() {
         {Impute{random.vector(d), 0, true}, Clip{0, 0.9}, Log1p{}, Normalize{norm}, affine(random, d, 2)}, values);
   add("scaled", {Scale{random.vector(d, 90, 110), random.vector(d, 5, 9)}, affine(random, d, 7), affine(random, 7, 2)},
       values);
+  d = 17000;  // so wide that a tile has the fewest rows
+  add("wide", {Normalize{Norm::l2}, affine(random, d, 8)}, values);
+  add("svr_wide", {expansion(random, KernelKind::rbf, 7, d, 2)}, values);
   return all;
 }
 

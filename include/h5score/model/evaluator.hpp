@@ -2,21 +2,23 @@
 // Computation always sees full tiles of tile_rows() rows, so that a row's result depends on that row alone.
 #pragma once
 
+#include "h5score/base/element_type.hpp"
+#include "h5score/model/model.hpp"
+
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "h5score/base/element_type.hpp"
-#include "h5score/model/model.hpp"
-
 namespace h5score::model {
 
 /// The instruction sets that kernels are built for, lowest first. `baseline` is what the compiler targets by default.
 enum class Isa : base::u8 { baseline, avx2, avx512 };
 const char* to_string(Isa isa);
-/// The best one that this CPU runs and this build has.
+/// The best one that this CPU runs, this build has and the environment variable H5SCORE_ISA (baseline, avx2 or avx512)
+/// allows; throws Error(usage) where it says anything else. Results of avx2 and avx512 are equal bit for bit; baseline
+/// differs in last bits, so capping all ranks to it gives equal bytes on a cluster where some CPUs have no AVX2.
 Isa best_isa();
 
 enum class ResultKind : base::u8 { prediction, label, probability, decision, status };
@@ -80,7 +82,8 @@ class Evaluator {
                      const std::function<void()>& poll) const = 0;
 };
 
-/// Compiles a validated model: folds scalers into the next Affine, linear kernels into an Affine, chooses the tile height.
+/// Compiles a validated model: folds scalers into the next Affine, linear kernels into an Affine, chooses the tile
+/// height.
 std::unique_ptr<const Evaluator> compile(const Model& model, const CompileOptions& options = {});
 
 /// Scores row-major rows (n x features, double, converted to the evaluator's precision) in one go, for self-tests, dry
@@ -98,7 +101,8 @@ struct SelfTest {
 /// Scores the golden rows; rows = 0 where the model carries none. Tolerance: 1e-9 for float64, 1e-4 for float32.
 SelfTest self_test(const Model& model, const Evaluator& evaluator);
 
-/// Scores a fixed probe tile: a CRC-32 of all result bytes. Equal on every rank, or the scores would depend on the rank.
+/// Scores a fixed probe tile: a CRC-32 of all result bytes. Equal on every rank, or the scores would depend on the
+/// rank.
 base::u32 probe(const Evaluator& evaluator);
 
 }  // namespace h5score::model

@@ -1,12 +1,12 @@
 // A trained model: a chain of stages and a head that says what comes out of it.
 #pragma once
 
+#include "h5score/model/stage.hpp"
+
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
-
-#include "h5score/model/stage.hpp"
 
 namespace h5score::model {
 
@@ -21,16 +21,17 @@ enum class HeadKind : base::u8 {
   binary,      ///< one column z: label = z > threshold (classes[1] if so, else classes[0])
   multiclass,  ///< c columns: label = first largest
   multilabel,  ///< c columns: label is n x c of 0/1, each z_j > threshold
-  one_vs_one,  ///< c(c-1)/2 columns in LIBSVM's order: label = most votes, the first of equals (LIBSVM svm_predict_values)
+  one_vs_one,  ///< c(c-1)/2 columns in LIBSVM's order: label = most votes, the first of equals (LIBSVM
+               ///< svm_predict_values)
   one_class,   ///< one column: label = z > 0 ? classes[1] (+1) : classes[0] (-1)
 };
 
 /// How probabilities come from the last stage's columns z.
 enum class Link : base::u8 {
-  none,                ///< the model has no probabilities
-  identity,            ///< z already are probabilities (binary: of classes[1]); threshold 0.5 instead of 0, no /decision
-  sigmoid,             ///< binary: p1 = 1/(1+exp(-z)); multilabel: each column on its own
-  softmax,             ///< multiclass: softmax(z); binary: softmax over (-z, z), scikit-learn's binary multinomial
+  none,      ///< the model has no probabilities
+  identity,  ///< z already are probabilities (binary: of classes[1]); threshold 0.5 instead of 0, no /decision
+  sigmoid,   ///< binary: p1 = 1/(1+exp(-z)); multilabel: each column on its own
+  softmax,   ///< multiclass: softmax(z); binary: softmax over (-z, z), scikit-learn's binary multinomial
   normalized_sigmoid,  ///< multiclass one-vs-rest: sigmoid(z_j) / sum (scikit-learn's OvR LogisticRegression)
   /// binary or one_vs_one SVM: 1/(1+exp(A z + B)) is the probability of classes[1] (binary) or of a pair's first class;
   /// then pairwise coupling (Wu, Lin, Weng 2004), stopped as LIBSVM does. Two classes are coupled in `binary`, as in
@@ -45,7 +46,8 @@ struct Head {
   std::vector<std::string> target_names;  ///< `values`: empty or one per column
   std::vector<double> prob_a, prob_b;     ///< `platt`: one per pair
   /// one_vs_one: /decision is n x c as scikit-learn's decision_function_shape='ovr' (votes plus squashed confidences,
-  /// sklearn.utils.multiclass._ovr_decision_function) instead of the n x c(c-1)/2 pair values.
+  /// sklearn.utils.multiclass._ovr_decision_function) instead of the n x c(c-1)/2 pair values. As there, no effect on 2
+  /// classes.
   bool decision_ovr = false;
   /// one_vs_one with probabilities: the label is the most probable class (svm-predict -b 1) instead of the vote.
   bool label_by_probability = false;
@@ -54,7 +56,8 @@ struct Head {
 enum class Precision : base::u8 { float32, float64 };
 const char* to_string(Precision precision);
 
-/// Which library made the model: "scikit-learn", "1.2.1"; `format` is the file format it was read from ("native", "libsvm").
+/// Which library made the model: "scikit-learn", "1.2.1"; `format` is the file format it was read from ("native",
+/// "libsvm").
 struct Origin {
   std::string library;
   std::string version;
@@ -74,26 +77,34 @@ struct Model {
   u64 n_features = 0;
   std::vector<Stage> stages;
   Head head;
-  std::vector<std::string> feature_names;  ///< empty or n_features
+  std::vector<std::string> feature_names;    ///< empty or n_features
   Precision precision = Precision::float64;  ///< the model's declared type
   Origin origin;
   std::optional<GoldenRows> golden;
 };
 
-/// Throws Error(data) unless the widths of all stages, the head, names and golden rows fit each other and every
-/// parameter is finite.
+/// Throws Error(data) unless the widths of all stages, the head, names and golden rows fit each other, every parameter
+/// is finite and no width exceeds 2^22 (a tile of 16 such rows takes 512 MiB).
 void validate(const Model& model);
 /// "logistic regression, 784 features, 10 classes" : what a person calls it, derived from stages and head.
 std::string describe(const Model& model);
 /// Content hash of everything that determines scores (not origin, not golden rows).
 std::string model_hash(const Model& model);
 
-template <class A> void archive(A& ar, Head& v) {
+template <class A>
+void archive(A& ar, Head& v) {
   ar(v.kind, v.link, v.classes, v.target_names, v.prob_a, v.prob_b, v.decision_ovr, v.label_by_probability);
 }
-template <class A> void archive(A& ar, Origin& v) { ar(v.library, v.version, v.format); }
-template <class A> void archive(A& ar, GoldenRows& v) { ar(v.rows, v.prediction, v.decision, v.probability, v.label_codes); }
-template <class A> void archive(A& ar, Model& v) {
+template <class A>
+void archive(A& ar, Origin& v) {
+  ar(v.library, v.version, v.format);
+}
+template <class A>
+void archive(A& ar, GoldenRows& v) {
+  ar(v.rows, v.prediction, v.decision, v.probability, v.label_codes);
+}
+template <class A>
+void archive(A& ar, Model& v) {
   ar(v.n_features, v.stages, v.head, v.feature_names, v.precision, v.origin, v.golden);
 }
 

@@ -1,12 +1,12 @@
-// The stages that a model is a chain of. Each maps n x d -> n x k row by row. Parameters are kept in double whatever the
-// evaluation precision: a float32 parameter is exact in double. Matrices are row-major.
+// The stages that a model is a chain of. Each maps n x d -> n x k row by row. Parameters are kept in double whatever
+// the evaluation precision: a float32 parameter is exact in double. Matrices are row-major.
 #pragma once
+
+#include "h5score/base/types.hpp"
 
 #include <string>
 #include <variant>
 #include <vector>
-
-#include "h5score/base/types.hpp"
 
 namespace h5score::model {
 
@@ -26,11 +26,27 @@ struct Affine {
 };
 
 enum class ActivationKind : base::u8 {
-  identity, relu, relu6, leaky_relu, elu, selu, gelu, gelu_tanh, silu, sigmoid, hard_sigmoid, tanh, softplus, softsign,
+  identity,
+  relu,
+  relu6,
+  leaky_relu,
+  elu,
+  selu,
+  gelu,
+  gelu_tanh,
+  silu,
+  sigmoid,
+  hard_sigmoid,
+  tanh,
+  softplus,
+  softsign,
   exponential
 };
 
-/// Elementwise. `alpha`: slope of leaky_relu (default 0.01), scale of elu (default 1), else unused.
+/// Elementwise. `alpha`: slope of leaky_relu (0.01 in most libraries), scale of elu (1 in most), taken as it stands;
+/// else unused. gelu is x Phi(x), gelu_tanh its approximation (Hendrycks and Gimpel 2016), selu that of Klambauer et
+/// al. 2017, hard_sigmoid min(max(0.2 x + 0.5, 0), 1) as in ONNX and Keras 2, silu x sigmoid(x), softsign x / (1 +
+/// |x|).
 struct Activation {
   ActivationKind kind = ActivationKind::identity;
   double alpha = 0;
@@ -41,7 +57,8 @@ struct Softmax {};
 
 enum class KernelKind : base::u8 { linear, polynomial, rbf, sigmoid };
 
-/// LIBSVM's kernels: linear u.v; polynomial (gamma u.v + coef0)^degree; rbf exp(-gamma |u-v|^2); sigmoid tanh(gamma u.v + coef0).
+/// LIBSVM's kernels: linear u.v; polynomial (gamma u.v + coef0)^degree; rbf exp(-gamma |u-v|^2); sigmoid tanh(gamma u.v
+/// + coef0).
 struct Kernel {
   KernelKind kind = KernelKind::rbf;
   double gamma = 1;
@@ -50,7 +67,8 @@ struct Kernel {
 };
 
 /// y = K(x, support_vectors) coefficients + intercept. support_vectors m x d, coefficients m x k, intercept k.
-/// Only the head knows classes: a one-vs-one SVM has k = c(c-1)/2 columns in LIBSVM's order (0,1), (0,2), ..., (1,2), ...
+/// Only the head knows classes: a one-vs-one SVM has k = c(c-1)/2 columns in LIBSVM's order (0,1), (0,2), ..., (1,2),
+/// ...
 struct KernelExpansion {
   Matrix support_vectors;
   Kernel kernel;
@@ -91,16 +109,45 @@ std::string describe(const Stage& stage);
 /// Width after the stage for an input of width d; throws Error(data) naming both numbers where the stage does not fit.
 u64 output_width(const Stage& stage, u64 d);
 
-template <class A> void archive(A& ar, Matrix& v) { ar(v.rows, v.cols, v.values); }
-template <class A> void archive(A& ar, Affine& v) { ar(v.weights, v.bias); }
-template <class A> void archive(A& ar, Activation& v) { ar(v.kind, v.alpha); }
-template <class A> void archive(A& /*ar*/, Softmax& /*v*/) {}
-template <class A> void archive(A& ar, Kernel& v) { ar(v.kind, v.gamma, v.coef0, v.degree); }
-template <class A> void archive(A& ar, KernelExpansion& v) { ar(v.support_vectors, v.kernel, v.coefficients, v.intercept); }
-template <class A> void archive(A& ar, Impute& v) { ar(v.statistics, v.missing, v.missing_is_nan); }
-template <class A> void archive(A& ar, Scale& v) { ar(v.offset, v.factor); }
-template <class A> void archive(A& ar, Normalize& v) { ar(v.norm); }
-template <class A> void archive(A& ar, Clip& v) { ar(v.low, v.high); }
-template <class A> void archive(A& /*ar*/, Log1p& /*v*/) {}
+template <class A>
+void archive(A& ar, Matrix& v) {
+  ar(v.rows, v.cols, v.values);
+}
+template <class A>
+void archive(A& ar, Affine& v) {
+  ar(v.weights, v.bias);
+}
+template <class A>
+void archive(A& ar, Activation& v) {
+  ar(v.kind, v.alpha);
+}
+template <class A>
+void archive(A& /*ar*/, Softmax& /*v*/) {}
+template <class A>
+void archive(A& ar, Kernel& v) {
+  ar(v.kind, v.gamma, v.coef0, v.degree);
+}
+template <class A>
+void archive(A& ar, KernelExpansion& v) {
+  ar(v.support_vectors, v.kernel, v.coefficients, v.intercept);
+}
+template <class A>
+void archive(A& ar, Impute& v) {
+  ar(v.statistics, v.missing, v.missing_is_nan);
+}
+template <class A>
+void archive(A& ar, Scale& v) {
+  ar(v.offset, v.factor);
+}
+template <class A>
+void archive(A& ar, Normalize& v) {
+  ar(v.norm);
+}
+template <class A>
+void archive(A& ar, Clip& v) {
+  ar(v.low, v.high);
+}
+template <class A>
+void archive(A& /*ar*/, Log1p& /*v*/) {}
 
 }  // namespace h5score::model
