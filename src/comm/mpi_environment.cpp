@@ -18,6 +18,7 @@ MpiEnvironment::MpiEnvironment(const Launch& launch, u64 piece_bytes) {
   int initialised = 0;
   check(MPI_Initialized(&initialised), "MPI_Initialized");
   if (initialised != 0) throw base::Error(base::ExitCode::internal, "MPI is already initialised");
+  check_launcher(launch, library_version());
   int provided = MPI_THREAD_SINGLE;
   check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
   check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");

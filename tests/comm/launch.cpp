@@ -95,6 +95,21 @@ TEST_F(LaunchTest, SeveralTasksOfWhichMpiSeesOneAreAnErrorThatNamesTheFix) {
   }
 }
 
+TEST_F(LaunchTest, OpenMpiUnderAnSrunWithoutPmixIsAnErrorBeforeMpiStarts) {
+  const Launch launch = with({{"SLURM_STEP_ID", "0"}, {"SLURM_STEP_NUM_TASKS", "64"}, {"SLURM_PROCID", "1"}});
+  EXPECT_NO_THROW(check_launcher(launch, "MPICH Version: 4.0.2"));
+  try {
+    check_launcher(launch, "Open MPI v4.1.4");
+    ADD_FAILURE() << "no error";
+  } catch (const base::Error& error) {
+    EXPECT_EQ(error.code(), base::ExitCode::usage);
+    EXPECT_THAT(error.what(), HasSubstr("SLURM_STEP_NUM_TASKS=64"));
+    EXPECT_THAT(error.what(), HasSubstr("srun --mpi=pmix"));
+  }
+  EXPECT_EQ(setenv("PMIX_RANK", "1", 1), 0);
+  EXPECT_NO_THROW(check_launcher(detect_launch(), "Open MPI v4.1.4"));
+}
+
 TEST(Failure, KeepsCodeAndText) {
   const base::Bytes message = encode_failure({base::ExitCode::no_input, "a.h5: not found"});
   try {

@@ -28,6 +28,10 @@ struct Launch {
 /// detect_launch().needs_mpi()
 [[nodiscard]] bool launched_by_mpi();
 
+/// To be called before MPI_Init, which would end the process with a text of its own: throws Error(usage) if srun
+/// started several processes without the PMIx (or PMI) that the library `mpi_version` (MPI_Get_library_version) needs.
+void check_launcher(const Launch& launch, const std::string& mpi_version);
+
 /// Throws Error(usage) if the launcher started several processes while MPI sees one: each would do the whole job. Every
 /// one of them throws; to say it once, the one with Launch::rank 0 (or unknown) prints.
 void check_launch(const Launch& launch, base::u32 mpi_size);
