@@ -7,7 +7,8 @@
 //   error of 1+x added as a first-order term (the decomposition that fdlibm documents for its log1p).
 // erfc: (1+2z) e^(z^2) erfc(z) as a Chebyshev sum in t = (z-3.75)/(z+3.75) (M. M. Shepherd, J. G. Laframboise,
 //   Mathematics of Computation 36, 1981); coefficients computed with mpmath at 50 digits, error 5e-17 and 1.3e-8.
-// Largest errors (tests/model/accuracy_test.cpp): exp and log1p 1 unit in the last place, tanh, sigmoid and softplus 2.4, gelu 6.
+// Largest errors (tests/model/accuracy_test.cpp): exp and log1p 1 unit in the last place, tanh, sigmoid and
+// softplus 2.4, gelu 6.
 #pragma once
 
 #include "vector.hpp"
