@@ -51,7 +51,10 @@ PreparedJob prepare_job(h5::Sandbox& name_node, const ScoreOptions& options) {
   job.input = std::make_unique<storage::Input>(
       name_node,
       storage::InputOptions{options.inputs, options.dataset, options.features, options.rows, options.passthrough});
-  for (const auto& m : job.setup.models) require_fit(m, *job.input);
+  for (auto& m : job.setup.models) {
+    format::widen(m.model, job.input->format().features);  // LIBSVM files do not say how wide their model is
+    require_fit(m, *job.input);
+  }
   job.setup.format = job.input->format();
   return job;
 }

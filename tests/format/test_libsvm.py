@@ -4,10 +4,12 @@ import shutil
 import subprocess
 import time
 
+import h5py
 import numpy as np
 import pytest
 
 import exported
+import program
 import scored
 
 SVM_TRAIN, SVM_PREDICT = shutil.which("svm-train"), shutil.which("svm-predict")
@@ -56,9 +58,10 @@ def predict(folder, model, probabilities):
     return table[:, 0], table[:, 1:]
 
 
-def train(folder, kind, kernel, *options, classes=4):
-    """A model file of svm-train for sparse rows; test rows in test.txt."""
+def train(folder, kind, kernel, *options, classes=4, width=exported.FEATURES):
+    """A model file of svm-train for sparse rows, zero from column `width` on; test rows of any columns in test.txt."""
     sparse = [np.where(abs(rows) < 0.6, 0, rows) for rows in (exported.TRAIN, exported.TEST)]
+    sparse[0][:, width:] = 0
     if kind < 2:
         targets = 10 * exported.CLASSES - 7 if classes == 4 else exported.BINARY
     else:
@@ -121,6 +124,19 @@ def test_decision_values_to_the_last_digit(tmp_path):
 def model_labels(model):
     line = next(line for line in open(model, encoding="ascii") if line.startswith("label"))
     return np.array([float(v) for v in line.split()[1:]])
+
+
+@pytest.mark.parametrize("kernel", range(4), ids=KERNELS)
+def test_data_with_more_columns_than_the_model(kernel, tmp_path):
+    """Columns beyond the largest index count as LIBSVM counts them: in an RBF kernel they add to the distance."""
+    model, rows = train(tmp_path, 0, kernel, width=exported.FEATURES - 2)
+    assert model_width(model) == exported.FEATURES - 2
+    theirs, _ = predict(tmp_path, model, False)
+    with h5py.File(tmp_path / "rows.h5", "w") as f:
+        f["x"] = rows
+    program.run(["score", "--model", model, "--input", tmp_path / "rows.h5", "--output", tmp_path / "scores.h5"])
+    with h5py.File(tmp_path / "scores.h5") as f:
+        assert (f["classes"][()][f["label"][()]] == theirs).all()
 
 
 def test_converted_to_the_native_format(tmp_path):
