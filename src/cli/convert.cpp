@@ -4,6 +4,7 @@
 #include "h5score/format/format.hpp"
 #include "h5score/h5/library.hpp"
 #include "h5score/h5/sandbox.hpp"
+#include "h5score/run/stop.hpp"
 
 #include "command.hpp"
 #include "values.hpp"
@@ -36,6 +37,7 @@ class Convert final : public Command {
 
   int run(const Invocation& invocation) override {
     if (!invocation.root()) return 0;
+    run::end_on_signals();
     h5::initialise();
     if (!overwrite_ && std::filesystem::exists(output_))
       throw Error(ExitCode::cant_create, output_ + ": exists already", {}, "add --overwrite to replace it");

@@ -3,6 +3,7 @@
 #include "h5score/format/format.hpp"
 #include "h5score/h5/library.hpp"
 #include "h5score/h5/sandbox.hpp"
+#include "h5score/run/stop.hpp"
 
 #include "command.hpp"
 #include "inspect_text.hpp"
@@ -14,6 +15,8 @@
 namespace h5score::cli {
 namespace {
 
+constexpr h5::Sandbox::Limits limits{.reply_timeout = std::chrono::seconds(120),
+                                     .cpu_per_request = std::chrono::seconds(60)};
 constexpr const char* ledger_dataset = "/h5score/ledger";  // what only score files have
 
 struct ModelRequest {
@@ -55,6 +58,7 @@ class Inspect final : public Command {
 
   int run(const Invocation& invocation) override {
     if (!invocation.root()) return 0;
+    run::end_on_signals();
     h5::initialise();
     const run::TextStyle style = run::terminal_style(stdout);
     bool first = true;
@@ -62,7 +66,7 @@ class Inspect final : public Command {
       auto functions = storage::storage_functions();
       functions["model_text"] = model_text;
       functions["read_scores"] = storage::read_scores_handler;
-      h5::Sandbox sandbox(std::move(functions));  // one per file: a damaged one may end it
+      h5::Sandbox sandbox(std::move(functions), limits);  // one per file: a damaged one may end it
       if (!first) std::fputs("\n", stdout);
       std::fputs(inspected(sandbox, path, style).c_str(), stdout);
       first = false;

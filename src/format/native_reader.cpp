@@ -182,12 +182,12 @@ bool recognise(const std::string& /*path*/, base::ByteView head) {
 
 bool is_marked(const std::string& path) {
   const h5::Handle file = h5::open_file(path);
-  const h5::Handle root = h5::open_group(file, "/");
-  if (!h5::has_attribute(root, "format")) return false;
   try {
+    const h5::Handle root = h5::open_group(file, "/");
+    if (!h5::has_attribute(root, "format")) return false;
     return h5::read_string_attribute(root, "format") == format_name;
   } catch (const Error&) {
-    return false;  // somebody else's attribute of that name, not even text
+    return false;  // somebody else's attribute of that name that is not even text, or a file too damaged to tell
   }
 }
 

@@ -62,13 +62,18 @@ constexpr Stranger strangers[] = {
     {"{", "a JSON file", supported},
 };
 
+const Stranger* known_stranger(base::ByteView head) {
+  const std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
+  for (const auto& stranger : strangers)
+    if (text.starts_with(stranger.begin)) return &stranger;
+  return nullptr;
+}
+
 [[noreturn]] void refuse(const std::string& path, base::ByteView head) {
   const std::string problem = path + ": not a model file that can be read";
   if (head.empty()) throw Error(ExitCode::data, problem, "it is empty");
-  const std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
-  for (const auto& stranger : strangers)
-    if (text.starts_with(stranger.begin))
-      throw Error(ExitCode::data, problem, std::string("it is ") + stranger.what, stranger.suggestion);
+  if (const Stranger* stranger = known_stranger(head))
+    throw Error(ExitCode::data, problem, std::string("it is ") + stranger->what, stranger->suggestion);
   throw Error(ExitCode::data, problem, "its content is of no known format", supported);
 }
 
@@ -102,6 +107,7 @@ bool is_model(const std::string& path) {
   const base::Bytes head = first_bytes(path);
   for (const Format& format : formats())
     if (format.recognise(path, head)) return format.load != native::load || native::is_marked(path);
+  if (known_stranger(head) != nullptr) refuse(path, head);
   return false;
 }
 

@@ -67,7 +67,7 @@ std::string format_bar(const ProgressState& state, const TextStyle& style) {
   parts.push_back(format_byte_rate(state.bytes_per_second));
   parts.push_back(fmt::format("{} of {} rows", format_count(state.rows_done), format_count(state.rows_total)));
 
-  constexpr u64 least_bar = 12;
+  constexpr u64 least_bar = 20;
   constexpr u64 most_bar = 40;
   const u64 room = style.width - 1;  // the last column stays free: some terminals wrap when it is filled
   u64 used = 0;

@@ -32,6 +32,11 @@ void install_signal_handlers() {
   handle(SIGPIPE, SIG_IGN, 0);
 }
 
+void end_on_signals() {
+  for (const int signal : {SIGUSR1, SIGTERM, SIGINT}) handle(signal, SIG_DFL, 0);
+  if (const int signal = stop_signal(); signal != 0) std::raise(signal);
+}
+
 int stop_signal() {
   return received.load(std::memory_order_relaxed);
 }

@@ -1,7 +1,12 @@
 """The program from outside: help, versions, mistakes, exit codes, inspect and convert."""
+import json
 import os
+import pickle
+import pty
 import re
+import signal
 import subprocess
+import time
 
 import h5py
 import numpy as np
@@ -50,6 +55,7 @@ def work(tmp_path_factory):
     (folder / "svm.model").write_text(
         "svm_type c_svc\nkernel_type rbf\ngamma 0.5\nnr_class 2\ntotal_sv 2\nrho 0.25\nlabel 1 -1\nnr_sv 1 1\nSV\n"
         "1 1:0.5 2:1 3:-1\n-1 1:-1 3:2\n")
+    (folder / "model.pkl").write_bytes(pickle.dumps({"a": 1}))
     (folder / "notes.txt").write_text("just some text\n")
     (folder / "empty.h5").write_bytes(b"")
     (folder / "torn.h5").write_bytes((folder / "data.h5").read_bytes()[:700])
@@ -150,6 +156,7 @@ def test_a_closed_pipe_is_not_an_error():
     ("notes.txt", DATA, "notes.txt"),
     ("empty.h5", DATA, "empty.h5"),
     ("torn.h5", DATA, "torn.h5"),
+    ("model.pkl", DATA, "a Python pickle"),
     (".", NO_INPUT, "not a regular file"),
 ])
 def test_inspect_of_what_cannot_be_read(work, name, code, part):
@@ -227,3 +234,97 @@ def test_failures_on_ranks_are_said_once(work, tmp_path):
     assert done.stderr.count("nowhere.h5") == 1, done.stderr
 
 
+
+
+# ---- score: progress, report, stop and resume
+
+@pytest.fixture(scope="module")
+def slow_job(tmp_path_factory):
+    """A job of a second or more in many blocks: (folder, command line without --output)."""
+    folder = tmp_path_factory.mktemp("slow")
+    rng = np.random.default_rng(1)
+    with h5py.File(folder / "in.h5", "w") as f:
+        f["x"] = rng.normal(size=(200_000, 16))
+    vectors = "\n".join("0.5 " + " ".join(f"{j + 1}:{v:.3f}" for j, v in enumerate(row)) for row in rng.normal(size=(2000, 16)))
+    (folder / "m.model").write_text(
+        f"svm_type epsilon_svr\nkernel_type rbf\ngamma 0.1\nnr_class 2\ntotal_sv 2000\nrho 0.25\nSV\n{vectors}\n")
+    return folder, ["score", "--model", folder / "m.model", "--input", folder / "in.h5", "--threads", "1",
+                    "--block-rows", "1000"]
+
+
+def test_bar_on_a_terminal(slow_job):
+    folder, command = slow_job
+    master, slave = pty.openpty()
+    with subprocess.Popen([BIN, *map(str, command), "--output", str(folder / "bar.h5"), "--rows", "0:100000"],
+                          stderr=slave, stdout=subprocess.PIPE, text=True, env={**os.environ, "LC_ALL": "C"}) as process:
+        os.close(slave)
+        seen = b""
+        try:
+            while piece := os.read(master, 4096):
+                seen += piece
+        except OSError:
+            pass  # the terminal's other end is closed
+        summary = process.stdout.read()
+    os.close(master)
+    assert process.returncode == 0
+    assert re.search(rb"\r\[=*> *\]  ?\d+\.\d %  ETA ", seen), seen
+    assert seen.endswith(b"\r")
+    assert "Scored 100,000 rows" in summary
+
+
+def test_no_progress_where_none_is_asked(slow_job):
+    folder, command = slow_job
+    done = run(*command, "--output", folder / "none.h5", "--rows", "0:2000", "--progress", "none")
+    assert done.stderr == ""
+    assert "Scored 2,000 rows" in done.stdout
+
+
+def test_report_and_configuration_file(slow_job):
+    folder, command = slow_job
+    (folder / "job.ini").write_text(f"rows = 0:3000\nreport = {folder}/r.json\noutput = {folder}/ignored.h5\n")
+    run(*command, "--config", folder / "job.ini", "--output", folder / "report.h5")
+    report = json.loads((folder / "r.json").read_text())
+    assert report["schema"] == "h5score-report/1"
+    assert (report["status"], report["rows"], report["rows_total"], report["threads"]) == ("done", 3000, 3000, 1)
+    assert report["options"]["rows"] == "0:3000"
+    assert report["command"].startswith("h5score score --model ")
+    assert report["models"][0]["description"].startswith("support vector regression")
+    assert report["versions"]["HDF5"]
+    assert 0 < report["loop_seconds"] <= report["seconds"]
+    phases = report["ranks"][0]["seconds"]
+    assert sum(phases.values()) == pytest.approx(report["loop_seconds"], rel=0.2)
+    assert not (folder / "ignored.h5").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_run_and_its_message_resumes_it(slow_job, number):
+    folder, command = slow_job
+    out = folder / f"stop{int(number)}.h5"
+    with subprocess.Popen([BIN, *map(str, command), "--output", str(out), "--overwrite"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as process:
+        while not os.path.exists(f"{out}.part"):
+            assert process.poll() is None
+            time.sleep(0.01)
+        time.sleep(0.3)
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 75, stderr
+    assert "Stopped early: scored" in stdout
+    assert not out.exists()
+    text = run("inspect", f"{out}.part").stdout
+    assert "unfinished score file" in text
+    resume = re.search(r"resume with: (.*)\n", stderr).group(1)
+    assert "--overwrite" not in resume
+    done = subprocess.run(resume.replace("h5score", BIN, 1), shell=True, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "taken over" in done.stdout
+    with h5py.File(out) as f:
+        assert f["prediction"].shape[0] == 200_000
+    assert "score file, 200,000 rows" in run("inspect", out).stdout
+
+
+def test_inspect_does_not_wait_for_devices(tmp_path):
+    os.mkfifo(tmp_path / "pipe.h5")
+    (tmp_path / "link.h5").symlink_to("/dev/zero")
+    for name in ("pipe.h5", "link.h5"):
+        assert "not a regular file" in error("inspect", tmp_path / name, code=NO_INPUT)

@@ -23,7 +23,8 @@ const std::vector<Format>& formats();
 model::Model load_model(const std::string& path);
 
 /// True if the file says that it is a model of a known format, even if load_model() then finds it damaged: tells models
-/// from HDF5 files with data. Throws Error(no_input) where it does not exist, Error(data) where HDF5 cannot open it.
+/// from HDF5 files with data. Throws Error(no_input) where it does not exist, Error(data) where HDF5 cannot open it or
+/// where it is of a known other kind (a Python pickle, ...).
 bool is_model(const std::string& path);
 
 /// LIBSVM files do not say how many features their model has; n_features is the largest index of any support vector. If
