@@ -34,7 +34,9 @@ TEST(ResultLayout, AlignsEveryColumnForAnyNumberOfRows) {
     u64 end = 0;
     for (u64 i = 0; i < layout.slots.size(); ++i) {
       EXPECT_EQ(layout.offset(i, rows), end);
-      if (layout.slots[i].type.numeric()) EXPECT_EQ(end % layout.slots[i].type.size, 0U) << "slot " << i;
+      if (layout.slots[i].type.numeric()) {
+        EXPECT_EQ(end % layout.slots[i].type.size, 0U) << "slot " << i;
+      }
       end += layout.slots[i].row_bytes() * rows;
     }
     EXPECT_EQ(end, layout.row_bytes * rows);
