@@ -8,7 +8,6 @@ find_package(MPI REQUIRED COMPONENTS C)
 set(HDF5_PREFER_PARALLEL OFF CACHE BOOL "Prefer a parallel HDF5 over a serial one")
 find_package(HDF5 1.10 REQUIRED COMPONENTS C)
 
-find_package(Eigen3 3.4 REQUIRED NO_MODULE)
 find_package(Boost 1.71 REQUIRED COMPONENTS program_options)
 find_package(fmt 8 REQUIRED)
 find_package(nlohmann_json 3.9 REQUIRED)

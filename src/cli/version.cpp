@@ -7,7 +7,6 @@
 
 #include "command.hpp"
 
-#include <Eigen/src/Core/util/Macros.h>
 #include <fmt/format.h>
 #include <libdeflate.h>
 #include <nlohmann/json.hpp>
@@ -36,7 +35,6 @@ std::vector<std::pair<std::string, std::string>> versions() {
           {"compiler", compiler()},
           {"MPI", first_line(comm::MpiEnvironment::library_version())},
           {"HDF5", h5::library_version()},
-          {"Eigen", fmt::format("{}.{}.{}", EIGEN_WORLD_VERSION, EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION)},
           {"libdeflate", LIBDEFLATE_VERSION_STRING},
           {"instruction set", model::to_string(model::best_isa())}};
 }

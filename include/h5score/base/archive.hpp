@@ -75,7 +75,7 @@ class Writer {
   template <class... T>
   void put(const std::variant<T...>& v) {
     put(static_cast<u32>(v.index()));
-    std::visit([this](const auto& alternative) { put(alternative); }, v);
+    std::visit([this](const auto& alternative) { this->put(alternative); }, v);
   }
   Bytes bytes_;
 };
