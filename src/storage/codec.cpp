@@ -149,8 +149,12 @@ bool expand_lzf(ByteView data, std::span<std::byte> out) {
     if (in == data.size()) return false;
     const std::size_t distance = ((control & 31U) << 8 | static_cast<std::size_t>(data[in++])) + 1;
     if (distance > done || count > out.size() - done) return false;
-    // Byte by byte: the source may run into what is being written.
-    for (const std::size_t end = done + count; done < end; ++done) out[done] = out[done - distance];
+    if (distance >= count) {
+      std::memcpy(out.data() + done, out.data() + done - distance, count);
+    } else {  // byte by byte: the source runs into what is being written
+      for (std::size_t i = done; i < done + count; ++i) out[i] = out[i - distance];
+    }
+    done += count;
   }
   return done == out.size();
 }

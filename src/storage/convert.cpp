@@ -12,18 +12,18 @@ namespace {
 
 using base::ElementKind;
 
-// IEEE binary16 in a 16-bit integer.
+// Stands for IEEE binary16.
 struct Half {
   std::uint16_t bits;
 };
 
 // By shifting the fields into a binary32 and scaling by 2^112 = the difference of the biases, which also normalises
 // subnormals; infinities and NaNs, whose exponent is all ones, get binary32's.
-float to_float(Half half) {
-  const u32 magnitude = (half.bits & 0x7fffU) << 13;
+float half_to_float(u32 half) {
+  const u32 magnitude = (half & 0x7fffU) << 13;
   const u32 scaled = std::bit_cast<u32>(std::bit_cast<float>(magnitude) * 0x1p112F);
-  const u32 value = magnitude >= 0x0f800000U ? magnitude | 0x7f800000U : scaled;
-  return std::bit_cast<float>(value | (half.bits & 0x8000U) << 16);
+  const u32 special = magnitude >= 0x0f800000U ? 0x7f800000U : 0U;
+  return std::bit_cast<float>(scaled | special | (half & 0x8000U) << 16);
 }
 
 template <std::size_t Size>
@@ -58,22 +58,16 @@ inline std::uint64_t swap_bytes(std::uint64_t v) {
   return __builtin_bswap64(v);
 }
 
-template <class Stored, bool Swap>
-Stored load(const std::byte* p) {
+template <class T, class Stored, bool Swap>
+T load(const std::byte* p) {
   using Bits = typename Unsigned<sizeof(Stored)>::type;
   Bits bits;
   std::memcpy(&bits, p, sizeof bits);
   if constexpr (Swap) bits = swap_bytes(bits);
-  return std::bit_cast<Stored>(bits);
-}
-
-template <class T, class Stored>
-T value_of(Stored stored) {
-  if constexpr (std::is_same_v<Stored, Half>) {
-    return static_cast<T>(to_float(stored));
-  } else {
-    return static_cast<T>(stored);
-  }
+  if constexpr (std::is_same_v<Stored, Half>)
+    return static_cast<T>(half_to_float(bits));
+  else
+    return static_cast<T>(std::bit_cast<Stored>(bits));
 }
 
 template <class T, class Stored, bool Swap>
@@ -87,7 +81,7 @@ void convert(const RawRows& rows, std::span<const ColumnRun> columns, u64 first,
       if constexpr (std::is_same_v<T, Stored> && !Swap) {
         std::memcpy(to, from, run.count * sizeof(T));
       } else {
-        for (u64 i = 0; i < run.count; ++i) to[i] = value_of<T>(load<Stored, Swap>(from + i * sizeof(Stored)));
+        for (u64 i = 0; i < run.count; ++i) to[i] = load<T, Stored, Swap>(from + i * sizeof(Stored));
       }
       to += run.count;
     }

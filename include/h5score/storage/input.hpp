@@ -14,10 +14,10 @@
 namespace h5score::storage {
 
 struct InputOptions {
-  std::vector<std::string> inputs{};  ///< paths and globs, in the order given; a glob is sorted naturally
-  std::string dataset{};              ///< empty: the only one that fits
-  std::string features{};             ///< "" = all; "0,3,5", "10:20", "0:4,9"
-  std::string rows{};                 ///< "" = all; "A:B", "A:", ":B" (0-based, half open, over all files)
+  std::vector<std::string> inputs{};       ///< paths and globs, in the order given; a glob is sorted naturally
+  std::string dataset{};                   ///< empty: the only one that fits
+  std::string features{};                  ///< "" = all; "0,3,5", "10:20", "0:4,9"
+  std::string rows{};                      ///< "" = all; "A:B", "A:", ":B" (0-based, half open, over all files)
   std::vector<std::string> passthrough{};  ///< datasets of the same length, beside the features or from the root
 };
 
