@@ -304,7 +304,7 @@ class Sandbox::Impl {
   std::string epitaph_;
 };
 
-Sandbox::Sandbox(std::map<std::string, Function> functions, const Limits& limits)
+Sandbox::Sandbox(const std::map<std::string, Function>& functions, const Limits& limits)
     : impl_(std::make_unique<Impl>(functions, limits)) {}
 Sandbox::Sandbox(Sandbox&&) noexcept = default;
 Sandbox& Sandbox::operator=(Sandbox&&) noexcept = default;

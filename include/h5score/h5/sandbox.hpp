@@ -24,10 +24,11 @@ class Sandbox {
     std::chrono::seconds cpu_per_request{300};
   };
 
-  /// Forks the child. Must be called while the process has one thread and before MPI_Init.
+  /// Forks the child. Must be called while the process has one thread, before MPI_Init and while no HDF5 file is open
+  /// (the child would inherit the library's table of open files).
   /// The child exits when the parent does, however that dies.
-  Sandbox(std::map<std::string, Function> functions, const Limits& limits);
-  explicit Sandbox(std::map<std::string, Function> functions) : Sandbox(std::move(functions), Limits{}) {}
+  Sandbox(const std::map<std::string, Function>& functions, const Limits& limits);
+  explicit Sandbox(const std::map<std::string, Function>& functions) : Sandbox(functions, Limits{}) {}
   Sandbox(Sandbox&&) noexcept;
   Sandbox& operator=(Sandbox&&) noexcept;
   ~Sandbox();
