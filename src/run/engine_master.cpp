@@ -78,13 +78,13 @@ class MasterLoop {
       if (a.state != Arriving::State::free) continue;
       const auto envelope = rank_.comm.probe();
       if (!envelope) return;
+      rank_.clock.to(&PhaseTimes::transfer);
       if (envelope->tag != comm::Tag::result) receive_failure(rank_.comm, *envelope);
       a.state = Arriving::State::arriving;
       a.worker = envelope->source;
       a.transfer.buffer.resize(envelope->bytes);
       a.transfer.start(rank_.comm.receive(a.transfer.buffer.span(), envelope->source, comm::Tag::result));
     }
-    rank_.comm.progress();
   }
 
   void free_sent() {

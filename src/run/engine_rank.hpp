@@ -69,6 +69,7 @@ class PhaseClock {
   [[nodiscard]] double now() const {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
   }
+  [[nodiscard]] bool idle() const { return phase_ == &PhaseTimes::idle; }
   /// From here on, time belongs to `phase`.
   void to(double PhaseTimes::*phase) {
     const double end = now();
@@ -108,7 +109,8 @@ class Rank {
 
   PhaseClock clock;
 
-  /// What poll() does: moves transfers along and tells whether some are pending afterwards.
+  /// What poll() does: moves transfers along and tells whether some are pending afterwards. Its time counts as
+  /// transfer; in an idle rank only from where it calls clock.to(transfer).
   void set_pump(std::function<bool()> pump) { pump_ = std::move(pump); }
   void pump();
   [[nodiscard]] const Poll& poll() const { return poll_; }

@@ -47,13 +47,13 @@ class WorkerLoop {
       if (!envelope) break;
       accept(*envelope);
     }
-    if (free_.empty() || dismissed_) rank_.comm.progress();
     for (Transfer& t : payloads_) in_flight |= !t.test();
     for (Transfer& t : results_) in_flight |= !t.test();
     return in_flight;
   }
 
   void accept(const comm::Envelope& envelope) {
+    rank_.clock.to(&PhaseTimes::transfer);
     if (envelope.tag == comm::Tag::payload) {
       const u64 slot = free_.back();
       free_.pop_back();
