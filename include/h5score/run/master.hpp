@@ -41,8 +41,9 @@ struct MasterLimits {
   bool scores = true;  ///< the master scores too when every worker is supplied
 };
 
-/// Keeps every worker supplied, the hungriest first. The master itself scores only while all workers have all their
-/// credits, and less after a worker ran dry meanwhile; so its share falls to nothing as the ranks grow.
+/// Keeps every worker supplied, the hungriest first. The master itself scores only while no worker wants more, and may
+/// go on supplying while it scores; so its share falls to nothing as the ranks grow. The last blocks, about one for
+/// each rank, go out one by one to whoever has none, so that nobody hoards them.
 class Master {
  public:
   Master(std::unique_ptr<sched::Policy> policy, MasterLimits limits);
