@@ -140,8 +140,9 @@ def test_dimensions(h5, tmp_path, shape, chunks, compression):
 
 @pytest.mark.parametrize("block", [1, 7, 8, 1000])
 @pytest.mark.parametrize("threads", [1, 3])
-def test_blocks_cut_chunks_anywhere(h5, tmp_path, block, threads):
-    path = h5(numbers((100, 6), "<f8"), chunks=(8, 4), compression="gzip", shuffle=True)
+@pytest.mark.parametrize("compression", ["gzip", "lzf", "szip"])
+def test_blocks_cut_chunks_anywhere(h5, tmp_path, block, threads, compression):
+    path = h5(numbers((100, 6), "<f8"), chunks=(8, 4), compression=compression, shuffle=True)
     check_equal(tmp_path, path, "x", block=block, threads=threads)
 
 
