@@ -36,8 +36,7 @@ class Score final : public Command {
     h5::initialise();
     options_.command_line = invocation.command_line;
     options_.versions = versions();
-    // Before MPI_Init: the child must not inherit a started MPI. A rank that the launcher does not number may be rank
-    // 0.
+    // Before MPI_Init, which the child must not inherit. A process without a rank from its launcher may be rank 0.
     std::optional<h5::Sandbox> name_node;
     if (invocation.root()) name_node.emplace(run::name_node_functions());
     h5::Sandbox* const node = name_node ? &*name_node : nullptr;

@@ -24,7 +24,7 @@ std::string compiler() {
 #endif
 }
 
-std::string first_line(std::string text) {
+std::string first_line(const std::string& text) {
   return text.substr(0, text.find_first_of("\n,"));
 }
 

@@ -1,10 +1,10 @@
 // What a run did: counted and timed per rank, merged at the root, printed as a summary and written as JSON.
 #pragma once
 
+#include "h5score/base/types.hpp"
+
 #include <string>
 #include <vector>
-
-#include "h5score/base/types.hpp"
 
 namespace h5score::run {
 
@@ -26,17 +26,17 @@ struct RankReport {
   PhaseTimes phases;
   u64 blocks = 0;
   u64 rows = 0;
-  u64 payload_bytes = 0;       ///< received or fetched by this rank for its own scoring
-  u64 messages = 0;            ///< point-to-point messages sent
+  u64 payload_bytes = 0;  ///< received or fetched by this rank for its own scoring
+  u64 messages = 0;       ///< point-to-point messages sent
   u64 message_bytes = 0;
   double longest_progress_gap = 0;  ///< seconds without a progress call while transfers were pending
-  u64 peak_memory_bytes = 0;   ///< resident set high-water mark of the process
-  u64 buffer_bytes = 0;        ///< high-water mark of payload and result buffers held by this rank
+  u64 peak_memory_bytes = 0;        ///< resident set high-water mark of the process
+  u64 buffer_bytes = 0;             ///< high-water mark of payload and result buffers held by this rank
 };
 
 /// One model of the run, as the records name it.
 struct ModelReport {
-  std::string name;         ///< empty for an unnamed model
+  std::string name;  ///< empty for an unnamed model
   std::string path;
   std::string description;  ///< model::describe()
   std::string hash;         ///< model::model_hash()
@@ -45,27 +45,31 @@ struct ModelReport {
 };
 
 struct RunReport {
-  u64 rows = 0;                ///< scored by this run
-  u64 rows_total = 0;          ///< of the whole job, with those taken over from a part file; 0: the same as rows
-  u64 threads = 1;             ///< per rank
-  std::string isa;             ///< instruction set of the kernels
-  std::string io;              ///< "scatter" or "direct", what `auto` became
-  std::string started;         ///< ISO 8601, UTC
+  u64 rows = 0;         ///< scored by this run
+  u64 rows_total = 0;   ///< of the whole job, with those taken over from a part file; 0: the same as rows
+  u64 threads = 1;      ///< per rank
+  std::string isa;      ///< instruction set of the kernels
+  std::string io;       ///< "scatter" or "direct", what `auto` became
+  std::string started;  ///< ISO 8601, UTC
   std::vector<ModelReport> models;
-  u64 blocks = 0;              ///< scored by this run
-  u64 resumed_blocks = 0;      ///< taken over from a part file
-  double seconds = 0;          ///< whole run, from main's start
-  double loop_seconds = 0;     ///< first fetch to last write
+  u64 blocks = 0;           ///< scored by this run
+  u64 resumed_blocks = 0;   ///< taken over from a part file
+  double seconds = 0;       ///< whole run, from main's start
+  double loop_seconds = 0;  ///< first fetch to last write
   u64 bytes_read = 0;
   u64 bytes_written = 0;
-  u64 rows_missing = 0;        ///< status flags over all rows and models
+  u64 rows_missing = 0;  ///< status flags over all rows and models
   u64 rows_nonfinite = 0;
-  bool stopped = false;        ///< ended early, resumable
+  bool stopped = false;  ///< ended early, resumable
   std::vector<RankReport> ranks;
 };
 
-template <class A> void archive(A& ar, PhaseTimes& v) { ar(v.fetch, v.decode, v.score, v.transfer, v.write, v.idle); }
-template <class A> void archive(A& ar, RankReport& v) {
+template <class A>
+void archive(A& ar, PhaseTimes& v) {
+  ar(v.fetch, v.decode, v.score, v.transfer, v.write, v.idle);
+}
+template <class A>
+void archive(A& ar, RankReport& v) {
   ar(v.rank, v.host, v.phases, v.blocks, v.rows, v.payload_bytes, v.messages, v.message_bytes, v.longest_progress_gap,
      v.peak_memory_bytes, v.buffer_bytes);
 }
