@@ -5,6 +5,7 @@
 #include "h5score/base/types.hpp"
 #include "h5score/storage/layout.hpp"
 
+#include <array>
 #include <memory>
 #include <span>
 #include <vector>
@@ -45,7 +46,7 @@ class Codec {
     void operator()(libdeflate_decompressor* d) const;
   };
   std::unique_ptr<libdeflate_decompressor, Free> inflater_;
-  base::AlignedBuffer scratch_[2];
+  std::array<base::AlignedBuffer, 2> scratch_;
 };
 
 }  // namespace h5score::storage
