@@ -33,7 +33,7 @@ class InputFiles : public ::testing::Test {
     std::filesystem::create_directories(folder_);
     path_ = (folder_ / "rows.h5").string();
     h5::initialise();
-    std::vector<double> values(1000 * 8);
+    std::vector<double> values(8000);
     std::iota(values.begin(), values.end(), 0.0);
     {
       const h5::Handle file(H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), "file");
@@ -84,7 +84,7 @@ TEST_F(InputFiles, FetchedRowsAreUsedInPlace) {
   input.fetch({10, 20}, payload_);
   DecodedBlock block;
   EXPECT_EQ(decoder.tasks(payload_.view(), block), 0U);
-  std::vector<double> tile(10 * 8);
+  std::vector<double> tile(80);
   block.fill_tile(0, 10, tile.data(), 8);
   EXPECT_EQ(tile.front(), 80.0);
   EXPECT_EQ(tile.back(), 159.0);

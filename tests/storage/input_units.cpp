@@ -221,7 +221,7 @@ TEST(Decoder, PlacesChunksAndFillValues) {
       payload_of(header, {bytes_of("\x01\x02\x03"), bytes_of("\x04\x7f\x7f"), bytes_of("\x05\x7f\x7f")});
   DecodedBlock block;
   decoder.open(payload, block);
-  std::vector<float> tile(2 * 6, -1.0F);
+  std::vector<float> tile(12, -1.0F);
   block.fill_tile(0, 2, tile.data(), 6);
   EXPECT_THAT(tile, ::testing::ElementsAre(1, 2, 3, 4, 0, 0, 9, 9, 9, 5, 0, 0));
   EXPECT_THROW(block.fill_tile(1, 2, tile.data(), 6), Error);
