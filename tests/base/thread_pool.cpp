@@ -48,9 +48,15 @@ TEST(ThreadPool, RethrowsAndCanBeUsedAgain) {
 
 TEST(ThreadPool, StopsItsThreadsWhenPollThrows) {
   ThreadPool pool(3);
-  EXPECT_THROW(pool.run(
-                   50, [](u64, u64) {}, [] { throw std::runtime_error("poll"); }),
-               std::runtime_error);
+  std::atomic<bool> polled{false};
+  const auto wait_for_poll = [&](u64, u64 thread) {
+    while (thread != 0 && !polled) std::this_thread::yield();
+  };
+  const auto failing_poll = [&] {
+    polled = true;
+    throw std::runtime_error("poll");
+  };
+  EXPECT_THROW(pool.run(50, wait_for_poll, failing_poll), std::runtime_error);
   std::atomic<int> done{0};
   pool.run(
       10, [&](u64, u64) { ++done; }, nothing);
