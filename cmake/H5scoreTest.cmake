@@ -23,8 +23,13 @@ function(h5score_test name)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
-  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST
-    PROPERTIES TIMEOUT ${arg_TIMEOUT} ENVIRONMENT "${H5SCORE_TEST_ENV}")
+  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST TEST_LIST tests_of_${name}
+    PROPERTIES TIMEOUT ${arg_TIMEOUT})
+  # gtest_discover_tests() cannot pass a property that is a list: ctest reads this after the discovered tests.
+  set(file ${CMAKE_CURRENT_BINARY_DIR}/${name}_environment.cmake)
+  file(WRITE ${file} "if(tests_of_${name})
+  set_tests_properties(\${tests_of_${name}} PROPERTIES ENVIRONMENT [==[${H5SCORE_TEST_ENV}]==])\nendif()\n")
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${file})
 endfunction()
 
 # mpi_test(NAME NP 1 2 3 4 SOURCES a.cpp... LIBRARIES ...): one ctest test for each number of ranks. The program has a
