@@ -4,6 +4,7 @@ import os
 import pickle
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -315,7 +316,7 @@ def test_a_signal_stops_the_run_and_its_message_resumes_it(slow_job, number):
     assert "unfinished score file" in text
     resume = re.search(r"resume with: (.*)\n", stderr).group(1)
     assert "--overwrite" not in resume
-    done = subprocess.run(resume.replace("h5score", BIN, 1), shell=True, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(resume.replace("h5score", shlex.quote(BIN), 1), shell=True, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "taken over" in done.stdout
     with h5py.File(out) as f:
