@@ -1,6 +1,8 @@
 // Worker threads that sleep between loops.
 #include "h5score/base/thread_pool.hpp"
 
+#include "h5score/base/error.hpp"
+
 #include <sched.h>
 #include <unistd.h>
 
@@ -11,6 +13,7 @@
 #include <csignal>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -23,18 +26,18 @@ class ThreadPool::Impl {
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (u64 i = 1; i < threads_; ++i) workers_.emplace_back([this, i] { serve(i); });
+    try {
+      for (u64 i = 1; i < threads_; ++i) workers_.emplace_back([this, i] { serve(i); });
+    } catch (const std::system_error& error) {
+      end();
+      pthread_sigmask(SIG_SETMASK, &before, nullptr);
+      throw Error(ExitCode::usage, std::to_string(threads_) + " threads cannot be started",
+                  "after " + std::to_string(workers_.size() + 1) + ": " + error.code().message(), "lower --threads");
+    }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
-  ~Impl() {
-    {
-      const std::lock_guard lock(mutex_);
-      ending_ = true;
-    }
-    wake_.notify_all();
-    for (auto& worker : workers_) worker.join();
-  }
+  ~Impl() { end(); }
 
   u64 threads() const { return threads_; }
 
@@ -62,6 +65,15 @@ class ThreadPool::Impl {
   }
 
  private:
+  void end() {
+    {
+      const std::lock_guard lock(mutex_);
+      ending_ = true;
+    }
+    wake_.notify_all();
+    for (auto& worker : workers_) worker.join();
+  }
+
   void serve(u64 thread) {
     const std::function<void()> no_poll = [] {};
     u64 seen = 0;

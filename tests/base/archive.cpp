@@ -63,5 +63,11 @@ TEST(Archive, RefusesAnUnknownAlternative) {
   EXPECT_THROW((static_cast<void>(from_bytes<std::variant<u32, u64>>(to_bytes(u32{2})))), Error);
 }
 
+TEST(Archive, RefusesATruthValueThatIsNone) {
+  EXPECT_TRUE(from_bytes<bool>(to_bytes(true)));
+  EXPECT_FALSE(from_bytes<bool>(to_bytes(false)));
+  EXPECT_THROW(static_cast<void>(from_bytes<bool>(to_bytes(u8{2}))), Error);
+}
+
 }  // namespace
 }  // namespace h5score::base

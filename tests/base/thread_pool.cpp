@@ -1,10 +1,15 @@
 // Every item once, exceptions, polling and reuse of the thread pool.
 #include "h5score/base/thread_pool.hpp"
 
+#include "h5score/base/error.hpp"
+
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -88,6 +93,23 @@ TEST(DefaultThreads, IsAtLeastOne) {
   EXPECT_GE(default_threads(1), 1U);
   EXPECT_EQ(default_threads(1000000), 1U);
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they need the address space that is limited here
+TEST(ThreadPoolDeathTest, SaysSoWhereTheSystemRefusesSoManyThreads) {
+  const auto start_too_many = [] {
+    const rlimit limit{rlim_t{1} << 30, rlim_t{1} << 30};  // room for about a hundred stacks
+    if (setrlimit(RLIMIT_AS, &limit) != 0) std::_Exit(1);
+    try {
+      const ThreadPool pool(2000);
+    } catch (const Error& error) {
+      std::fputs(error.what(), stderr);
+      std::_Exit(static_cast<int>(error.code()));
+    }
+    std::_Exit(2);
+  };
+  EXPECT_EXIT(start_too_many(), testing::ExitedWithCode(64), "2000 threads cannot be started");
+}
+#endif
 
 }  // namespace
 }  // namespace h5score::base

@@ -115,6 +115,12 @@ class Reader {
     }
   }
   void get(std::byte& v) { raw(&v, 1); }
+  void get(bool& v) {
+    u8 byte = 0;
+    raw(&byte, 1);
+    if (byte > 1) fail("a truth value is neither 0 nor 1");
+    v = byte == 1;
+  }
   void get(std::string& v) {
     v.resize(count(1));
     raw(v.data(), v.size());

@@ -12,7 +12,7 @@ namespace h5score::base {
 class ThreadPool {
  public:
   /// A pool in which `threads` threads work, the calling one included; 1 starts none. Worker threads take no signals,
-  /// so that those of the process are handled by its main thread.
+  /// so that those of the process are handled by its main thread. Throws Error(usage) where the system refuses so many.
   explicit ThreadPool(u64 threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
