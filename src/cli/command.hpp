@@ -24,7 +24,7 @@ struct Invocation {
 class Command {
  public:
   virtual ~Command() = default;
-  /// Checks the options; opens and touches nothing. Throws Error(usage).
+  /// Checks the options; opens nothing but lists that an option names. Throws Error(usage), Error(no_input).
   virtual void setup(const Options& options) = 0;
   /// Returns the exit code. Throws base::Error.
   virtual int run(const Invocation& invocation) = 0;
@@ -44,7 +44,8 @@ std::unique_ptr<Command> make_inspect();
 const CommandSpec& convert_spec();
 std::unique_ptr<Command> make_convert();
 
-/// Turns the options of `score` into the job's; throws Error(usage). Apart for tests.
+/// Turns the options of `score` into the job's; throws Error(usage), and Error(no_input) for --input-list. Apart for
+/// tests.
 run::ScoreOptions score_options(const Options& options);
 
 /// The page that `h5score` alone prints.

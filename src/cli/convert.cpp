@@ -39,7 +39,8 @@ class Convert final : public Command {
     if (!invocation.root()) return 0;
     run::end_on_signals();
     h5::initialise();
-    if (!overwrite_ && std::filesystem::exists(output_))
+    std::error_code unreadable;  // then creating it says why
+    if (!overwrite_ && std::filesystem::exists(output_, unreadable))
       throw Error(ExitCode::cant_create, output_ + ": exists already", {}, "add --overwrite to replace it");
     h5::Sandbox sandbox({{"load", load}});
     const auto ask = [&](const std::string& path) {

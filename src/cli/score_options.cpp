@@ -39,6 +39,9 @@ std::vector<OptionSpec> option_table() {
       {"input", 0, list, "FILE|GLOB",
        "HDF5 files to score, as one table in the order given; a quoted glob is sorted "
        "naturally (run2 before run10)"},
+      {"input-list", 0, value, "FILE",
+       "a text file that names more of them, one a line, read after those of --input; # "
+       "begins a comment line"},
       {"dataset", 0, value, "/PATH", "the array of rows inside the files; may be left out where only one fits"},
       {"output", 'o', value, "FILE",
        "score file to write. It appears under this name when it is complete; until then "
@@ -147,11 +150,13 @@ const CommandSpec& score_spec() {
 
 run::ScoreOptions score_options(const Options& options) {
   require(options, "model", "model.h5");
-  require(options, "input", "data.h5");
+  if (!options.given("input-list")) require(options, "input", "data.h5");
   require(options, "output", "scores.h5");
   run::ScoreOptions score;
   for (const auto& text : options.list("model")) score.models.push_back(parse_model(text));
   score.inputs = options.list("input");
+  if (options.given("input-list"))
+    for (auto& path : read_list("input-list", options.value("input-list"))) score.inputs.push_back(std::move(path));
   score.dataset = options.value("dataset");
   score.output = options.value("output");
   static const std::array<std::string, 4> results{"prediction", "label", "probability", "decision"};

@@ -11,9 +11,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <limits>
 #include <set>
 
@@ -181,6 +183,7 @@ void check_output(const std::string& option, const std::string& output, std::spa
                   const std::string& what) {
   const std::string target = absolute(output);
   for (const auto& source : sources) {
+    if (source.empty()) throw Error(ExitCode::usage, fmt::format("the name of {} is empty", what));
     if (absolute(source) == target)
       throw Error(ExitCode::usage, fmt::format("--{} {}: the same file as {}", option, output, what), {},
                   "choose another name");
@@ -195,6 +198,21 @@ std::size_t parse_choice(const std::string& option, const std::string& text, std
   const auto found = std::find(choices.begin(), choices.end(), text);
   if (found == choices.end()) bad_value(option, text, fmt::format("{}", fmt::join(choices, ", ")));
   return static_cast<std::size_t>(found - choices.begin());
+}
+
+std::vector<std::string> read_list(const std::string& option, const std::string& path) {
+  std::ifstream file(path);
+  std::vector<std::string> lines;
+  constexpr const char* blanks = " \t\r";
+  for (std::string line; std::getline(file, line);) {
+    const auto begin = line.find_first_not_of(blanks);
+    if (begin == std::string::npos || line[begin] == '#') continue;
+    lines.push_back(line.substr(begin, line.find_last_not_of(blanks) + 1 - begin));
+  }
+  if (!file.eof() || file.bad())
+    throw Error(ExitCode::no_input, fmt::format("--{} {}: cannot be read", option, path), base::errno_text(errno));
+  if (lines.empty()) throw Error(ExitCode::usage, fmt::format("--{} {}: names no file", option, path));
+  return lines;
 }
 
 std::vector<std::string> split_commas(std::span<const std::string> arguments) {

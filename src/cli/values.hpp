@@ -30,13 +30,16 @@ run::ModelArgument parse_model(const std::string& text);
 
 /// Throws unless model names are unique, usable as group names, and at most one model has none.
 void check_model_names(std::span<const run::ModelArgument> models);
-/// Throws where writing `output` would destroy, or later be read as, one of `sources` (paths or globs). Compares names
-/// only, nothing is opened.
+/// Throws where writing `output` would destroy, or later be read as, one of `sources` (paths or globs), or where one of
+/// them is empty. Compares names only, nothing is opened.
 void check_output(const std::string& option, const std::string& output, std::span<const std::string> sources,
                   const std::string& what);
 
 /// The index of `text` in `choices`; the error lists them.
 std::size_t parse_choice(const std::string& option, const std::string& text, std::span<const std::string> choices);
+/// The lines of a text file, without blanks around them; empty ones and those that begin with # are left out. Throws
+/// Error(no_input) where it cannot be read, Error(usage) where nothing is left.
+std::vector<std::string> read_list(const std::string& option, const std::string& path);
 /// Words separated by commas, from any number of arguments; empty ones are dropped.
 std::vector<std::string> split_commas(std::span<const std::string> arguments);
 

@@ -181,6 +181,25 @@ TEST_F(Config, MistakesNameTheFile) {
   EXPECT_THAT(error_of({"--config", "/no/such.ini"}, base::ExitCode::no_input), HasSubstr("/no/such.ini"));
 }
 
+TEST_F(Config, ListsAreReadAfterTheInputsOfTheCommandLine) {
+  const std::string path = write("# nightly\n\n run1.h5\t\r\n  # gone: run2.h5\nwith space #3.h5\nrun*.h5\n");
+  EXPECT_THAT(score({"--input-list", path}).inputs, ElementsAre("in.h5", "run1.h5", "with space #3.h5", "run*.h5"));
+  const Words without{"--model", "m.h5", "--output", "o.h5", "--input-list", path};
+  EXPECT_THAT(score_options(parse(score_spec(), without)).inputs,
+              ElementsAre("run1.h5", "with space #3.h5", "run*.h5"));
+}
+
+TEST_F(Config, ListsThatGiveNoInputAreRefused) {
+  const auto refused = [](const std::string& list, base::ExitCode code) {
+    return error_of({"--model", "m.h5", "--output", "o.h5", "--input-list", list}, code);
+  };
+  const std::string path = write("# none\n\n");
+  EXPECT_THAT(refused(path, base::ExitCode::usage), HasSubstr("--input-list " + path + ": names no file"));
+  EXPECT_THAT(refused("/no/such.txt", base::ExitCode::no_input), HasSubstr("/no/such.txt: cannot be read (No such"));
+  EXPECT_THAT(refused("/", base::ExitCode::no_input), HasSubstr("--input-list /: cannot be read (Is a directory"));
+  EXPECT_THAT(refused(write("o.h5\n"), base::ExitCode::usage), HasSubstr("the same file as an input"));
+}
+
 TEST(Nearest, FindsMisspellingsAndAbbreviations) {
   const Words names{"model", "input", "output", "overwrite", "threads", "time-limit"};
   EXPECT_EQ(nearest("ouput", names), "output");

@@ -113,6 +113,8 @@ def test_version_names_the_libraries():
     (["score", "--model", "m.h5", "--input", "a.h5", "--output", "a.h5"], "the same file as an input"),
     (["score", "--model", "m.h5", "n.h5", "--input", "a.h5", "--output", "o.h5"], "more than one model without a name"),
     (["score", "--model", "m.h5", "--input", "a.h5", "--output", "o.h5", "--memory-per-rank", "lots"], "512M"),
+    (["score", "--model", "m.h5", "--input", "a.h5", "", "--output", "o.h5"], "the name of an input is empty"),
+    (["convert", "", "-o", "c"], "the name of the input is empty"),
     (["inspect"], "FILE is missing"),
     (["inspect", "--all", "x.h5"], "--all: unknown option"),
     (["convert", "m.model"], "--output is missing"),

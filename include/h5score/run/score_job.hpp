@@ -1,18 +1,18 @@
 // The job behind `h5score score`: options in, score file and report out. Collective over the communicator.
 #pragma once
 
-#include <map>
-#include <optional>
-#include <string>
-#include <utility>
-#include <vector>
-
 #include "h5score/base/error.hpp"
 #include "h5score/base/types.hpp"
 #include "h5score/comm/communicator.hpp"
 #include "h5score/h5/sandbox.hpp"
 #include "h5score/run/engine.hpp"
 #include "h5score/run/report.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace h5score::run {
 
@@ -31,33 +31,32 @@ struct ScoreOptions {
   std::vector<std::string> inputs;  ///< paths and globs, in the order given
   std::string dataset;              ///< empty: the only one that fits
   std::string output;
-  std::vector<std::string> write;   ///< subset of prediction, label, probability, decision; empty: all the model has
-  std::string features;             ///< "" = all; "0,3,5" or "10:20"
-  std::string rows;                 ///< "" = all; "A:B"
+  std::vector<std::string> write;  ///< subset of prediction, label, probability, decision; empty: all the model has
+  std::string features;            ///< "" = all; "0,3,5" or "10:20"
+  std::string rows;                ///< "" = all; "A:B"
   std::vector<std::string> passthrough;
   MissingPolicy missing = MissingPolicy::mark;
   bool resume = false;
   bool overwrite = false;
   bool dry_run = false;
-  std::string report;               ///< path of the JSON report, or empty
+  std::string report;  ///< path of the JSON report, or empty
   ProgressMode progress = ProgressMode::automatic;
-  double sync_interval = 30;        ///< seconds between fdatasync + ledger writes
-  double time_limit = 0;            ///< seconds; 0 = none
+  double sync_interval = 30;  ///< seconds between fdatasync + ledger writes
+  double time_limit = 0;      ///< seconds; 0 = none
   std::string file_locking = "auto";
   // Tuning
   Schedule schedule = Schedule::dynamic;
-  std::string io = "auto";          ///< scatter | direct | auto
-  u64 threads = 0;                  ///< per rank; 0: from the affinity mask and the ranks on this host
+  std::string io = "auto";  ///< scatter | auto
+  u64 threads = 0;          ///< per rank; 0: from the affinity mask and the ranks on this host
   u64 memory_per_rank = u64{1} << 30;
   u64 block_rows = 0;
   PrecisionChoice precision = PrecisionChoice::automatic;
-  std::string trace;
-  std::string command_line;         ///< as typed, for the records and for "resume with: ..."
+  std::string command_line;                                   ///< as typed, for the records and for "resume with: ..."
   std::vector<std::pair<std::string, std::string>> versions;  ///< program and libraries, for the records
 };
 
-/// The functions that the name node's child process serves for a score run (input metadata, model files). To be given to
-/// h5::Sandbox before MPI_Init.
+/// The functions that the name node's child process serves for a score run (input metadata, model files). To be given
+/// to h5::Sandbox before MPI_Init.
 std::map<std::string, h5::Sandbox::Function> name_node_functions();
 
 /// An error that every rank throws together: the root prints it, and all end with its code; nobody has to be aborted.
