@@ -1,5 +1,6 @@
 // Writer of the native HDF5 model format (docs/model-format.md).
 #include "h5score/base/narrow.hpp"
+#include "h5score/base/output_path.hpp"
 #include "h5score/format/format.hpp"
 #include "h5score/h5/io.hpp"
 
@@ -152,6 +153,7 @@ void save_model(const std::string& path, const model::Model& model) {
   model::validate(model);
   // A new inode under a name of its own: a model that is being read is never truncated, and the final name means
   // complete.
+  base::check_replaceable(path);
   const std::string part = path + ".tmp";
   try {
     Handle file = h5::create_file(part);

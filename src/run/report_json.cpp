@@ -1,5 +1,6 @@
 // The JSON report, schema "h5score-report/1" (docs/report.md).
 #include "h5score/base/error.hpp"
+#include "h5score/base/output_path.hpp"
 #include "h5score/run/summary.hpp"
 #include "h5score/storage/posix_file.hpp"
 
@@ -122,6 +123,7 @@ void write_report(const RunReport& report, const ScoreOptions& options) {
   const std::string text = report_json(report, options);
   const std::string temporary = options.report + ".tmp";
   try {
+    base::check_replaceable(options.report);
     auto& calls = storage::PosixCalls::system();
     storage::PosixFile file(calls, temporary, O_WRONLY | O_CREAT | O_TRUNC);
     file.write(std::as_bytes(std::span(text)), 0);

@@ -2,6 +2,7 @@
 #include "part_file.hpp"
 
 #include "h5score/base/error.hpp"
+#include "h5score/base/output_path.hpp"
 
 #include "score_layout.hpp"
 
@@ -29,7 +30,7 @@ void check_output(const std::string& output, bool overwrite) {
   if (::stat(folder_of(output).c_str(), &status) != 0)
     throw Error(ExitCode::cant_create, problem, "folder " + folder_of(output) + ": " + base::errno_text(errno));
   if (::lstat(output.c_str(), &status) != 0) return;
-  if (S_ISDIR(status.st_mode)) throw Error(ExitCode::cant_create, problem, "it is a folder");
+  base::check_replaceable(output);
   if (!overwrite)
     throw Error(ExitCode::cant_create, output + ": exists already", {}, "choose another name or add --overwrite");
 }

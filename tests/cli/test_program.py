@@ -331,3 +331,14 @@ def test_inspect_does_not_wait_for_devices(tmp_path):
     (tmp_path / "link.h5").symlink_to("/dev/zero")
     for name in ("pipe.h5", "link.h5"):
         assert "not a regular file" in error("inspect", tmp_path / name, code=NO_INPUT)
+
+
+def test_outputs_never_take_the_place_of_devices(slow_job, tmp_path):
+    folder, command = slow_job
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    few = [*command, "--rows", "0:10", "--overwrite"]
+    assert "not a regular file" in error(*few, "--output", pipe, code=CANT_CREATE)
+    assert "not a regular file" in run(*few, "--output", tmp_path / "o.h5", "--report", pipe, code=CANT_CREATE).stderr
+    assert "not a regular file" in error("convert", folder / "m.model", "-o", pipe, "--overwrite", code=CANT_CREATE)
+    assert pipe.is_fifo()
