@@ -11,15 +11,24 @@ using base::Error;
 using base::ExitCode;
 using base::u64;
 
-herr_t add_link(hid_t /*group*/, const char* name, const H5L_info_t* info, void* links) {
-  const bool local = info->type == H5L_TYPE_HARD || info->type == H5L_TYPE_SOFT;
-  static_cast<std::vector<Link>*>(links)->push_back({name, local});
-  return 0;
+// Nothing may be thrown through HDF5, which is C: a failure (memory) ends the iteration.
+herr_t add_link(hid_t /*group*/, const char* name, const H5L_info_t* info, void* links) noexcept {
+  try {
+    const bool local = info->type == H5L_TYPE_HARD || info->type == H5L_TYPE_SOFT;
+    static_cast<std::vector<Link>*>(links)->push_back({name, local});
+    return 0;
+  } catch (const std::exception&) {
+    return -1;
+  }
 }
 
-herr_t add_attribute(hid_t /*object*/, const char* name, const H5A_info_t* /*info*/, void* names) {
-  static_cast<std::vector<std::string>*>(names)->emplace_back(name);
-  return 0;
+herr_t add_attribute(hid_t /*object*/, const char* name, const H5A_info_t* /*info*/, void* names) noexcept {
+  try {
+    static_cast<std::vector<std::string>*>(names)->emplace_back(name);
+    return 0;
+  } catch (const std::exception&) {
+    return -1;
+  }
 }
 
 void check_count(u64 count, u64 limit, const char* what) {

@@ -87,7 +87,9 @@ PosixFile::PosixFile(PosixCalls& calls, std::string path, int flags, mode_t mode
     : calls_(&calls),
       path_(std::move(path)),
       fd_(repeat_interrupted([&] { return calls.open(path_.c_str(), flags | O_CLOEXEC, mode); })) {
-  if (fd_ < 0) throw Error(ExitCode::cant_create, path_ + ": cannot be opened for writing", base::errno_text(errno));
+  if (fd_ >= 0) return;
+  if ((flags & O_ACCMODE) == O_RDONLY) fail("cannot be opened");
+  throw Error(ExitCode::cant_create, path_ + ": cannot be opened for writing", base::errno_text(errno));
 }
 
 PosixFile::PosixFile(PosixFile&& other) noexcept

@@ -213,6 +213,13 @@ TEST_F(ScoreFileFaults, ReadOnlyAndForbiddenFolders) {
   EXPECT_TRUE(std::filesystem::is_empty(folder_));
 }
 
+TEST_F(ScoreFileFaults, FilesThatCannotBeOpenedSayForWhat) {
+  const auto open = [](int flags) { return [flags] { PosixFile(PosixCalls::system(), "/no/such/file", flags); }; };
+  EXPECT_EQ(error_of(ExitCode::io, open(O_RDONLY)), "/no/such/file: cannot be opened (No such file or directory)");
+  EXPECT_EQ(error_of(ExitCode::cant_create, open(O_RDWR)),
+            "/no/such/file: cannot be opened for writing (No such file or directory)");
+}
+
 TEST_F(ScoreFileFaults, FileSystemsWithoutLocksOrRenameFlags) {
   const auto spec = example(300, 100);
   calls_.no_rename_flags = true;

@@ -44,11 +44,11 @@ using Poll = std::function<void()>;
 enum class LockResult : base::u8 { locked, held_by_another, unsupported };
 enum class ReserveResult : base::u8 { reserved, unsupported };
 
-/// An open file. Errors are base::Error naming path and offset: Error(io), or Error(cant_create) from open().
+/// An open file. Errors are base::Error(io) naming path and offset, but for those of opening and reserve().
 class PosixFile {
  public:
   PosixFile() = default;
-  /// open(2) with O_CLOEXEC. Throws Error(cant_create) with the reason.
+  /// open(2) with O_CLOEXEC. Throws Error(io) where `flags` only ask to read, else Error(cant_create), with the reason.
   PosixFile(PosixCalls& calls, std::string path, int flags, mode_t mode = 0666);
   PosixFile(PosixFile&& other) noexcept;
   PosixFile& operator=(PosixFile&& other) noexcept;
