@@ -16,7 +16,7 @@ base::Error current_failure() {
   } catch (const Error& e) {
     return e;
   } catch (const std::bad_alloc&) {
-    return {ExitCode::internal, "out of memory", {}, "lower --memory-per-rank, or give each rank more memory"};
+    return {ExitCode::io, "the memory is exhausted", {}, "lower --memory-per-rank, or give each rank more memory"};
   } catch (const std::exception& e) {
     return {ExitCode::internal, "an unexpected error", e.what(), "please report it with the command line"};
   } catch (...) {

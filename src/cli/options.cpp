@@ -8,7 +8,6 @@
 #include <boost/program_options.hpp>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <fstream>
 

@@ -5,7 +5,6 @@
 #include "h5score/base/types.hpp"
 #include "h5score/run/score_job.hpp"
 
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>

@@ -53,10 +53,6 @@ Launch detect_launch() {
   return {};
 }
 
-bool launched_by_mpi() {
-  return detect_launch().needs_mpi();
-}
-
 void check_launcher(const Launch& launch, const std::string& mpi_version) {
   // MPICH may find Slurm's own PMI-1, which sets no variable; Open MPI needs PMIx, or PMI-2 (then PMI_SIZE is set).
   const bool plain_step = launch.variable == slurm_size && launch.expected_size.value_or(1) > 1 &&

@@ -107,7 +107,7 @@ model::Model to_model(const File& file, u64 file_bytes) {
   model.n_features = file.vectors.width;
   model.stages.emplace_back(std::move(expansion));
   model.head = head_of(header);
-  model.origin = {.library = "LIBSVM", .version = "", .format = "libsvm"};
+  model.origin = {.library = "LIBSVM", .version = {}, .format = {}};
   return model;
 }
 

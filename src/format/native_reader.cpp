@@ -160,7 +160,7 @@ model::Model read_model(const h5::Handle& file, u64 file_bytes) {
   model::Model model;
   model.n_features = count(root, "n_features");
   model.precision = value_of(precision_names, root.text("precision", "float64"), "precision");
-  model.origin = {.library = root.text("library", ""), .version = root.text("library_version", ""), .format = "native"};
+  model.origin = {.library = root.text("library", ""), .version = root.text("library_version", ""), .format = {}};
   model.stages = read_stages(root.child("stages"));
   model.head = read_head(root.child("head"));
   if (root.has_link("feature_names")) model.feature_names = root.strings("feature_names");

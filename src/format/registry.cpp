@@ -81,9 +81,8 @@ const Stranger* known_stranger(base::ByteView head) {
 
 const std::vector<Format>& formats() {
   static const std::vector<Format> table{
-      {"native", "h5score's own HDF5 model format, written by scripts/export_sklearn.py or by h5py", native::recognise,
-       native::load},
-      {"libsvm", "LIBSVM model text files of svm-train", libsvm::recognise, libsvm::load},
+      {"native", native::recognise, native::load},
+      {"libsvm", libsvm::recognise, libsvm::load},
   };
   return table;
 }
@@ -93,6 +92,7 @@ model::Model load_model(const std::string& path) {
   for (const Format& format : formats()) {
     if (!format.recognise(path, head)) continue;
     model::Model model = format.load(path);
+    model.origin.format = format.name;
     try {
       model::validate(model);
     } catch (const Error& e) {

@@ -9,7 +9,6 @@
 #include "step.hpp"
 
 #include <cmath>
-#include <limits>
 
 namespace h5score::model {
 namespace {

@@ -5,7 +5,6 @@
 #include "h5score/base/narrow.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <string>
 
 namespace h5score::sched {

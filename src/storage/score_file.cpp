@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <chrono>
 #include <future>
-#include <optional>
 
 namespace h5score::storage {
 namespace {

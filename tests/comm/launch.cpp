@@ -32,7 +32,7 @@ class LaunchTest : public testing::Test {
 
 TEST_F(LaunchTest, NobodyLaunchedAPlainProcess) {
   EXPECT_FALSE(detect_launch().under_launcher);
-  EXPECT_FALSE(launched_by_mpi());
+  EXPECT_FALSE(detect_launch().needs_mpi());
 }
 
 TEST_F(LaunchTest, ABatchScriptOrSallocIsNoLaunch) {
@@ -68,7 +68,7 @@ TEST_F(LaunchTest, MpirunInsideAStepCounts) {
 
 TEST_F(LaunchTest, HydraAndPmixAreLaunchers) {
   EXPECT_EQ(with({{"PMIX_RANK", "2"}}).rank, 2U);
-  EXPECT_TRUE(launched_by_mpi());
+  EXPECT_TRUE(detect_launch().needs_mpi());
   const Launch launch = with({{"PMI_SIZE", "3"}, {"PMI_RANK", "1"}});
   EXPECT_EQ(launch.expected_size, 3U);
   EXPECT_EQ(launch.variable, "PMI_SIZE");

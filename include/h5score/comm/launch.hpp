@@ -25,9 +25,6 @@ struct Launch {
 /// too although nothing was launched.
 [[nodiscard]] Launch detect_launch();
 
-/// detect_launch().needs_mpi()
-[[nodiscard]] bool launched_by_mpi();
-
 /// To be called before MPI_Init, which would end the process with a text of its own: throws Error(usage) if srun
 /// started several processes without the PMIx (or PMI) that the library `mpi_version` (MPI_Get_library_version) needs.
 void check_launcher(const Launch& launch, const std::string& mpi_version);

@@ -11,8 +11,7 @@ namespace h5score::format {
 
 /// One model format (a row of the registration table).
 struct Format {
-  const char* name;                                                 ///< "native", "libsvm"
-  const char* description;                                          ///< for --help and inspect
+  const char* name;  ///< "native", "libsvm"; becomes model::Origin::format
   bool (*recognise)(const std::string& path, base::ByteView head);  ///< `head`: the file's first bytes, up to 4096
   model::Model (*load)(const std::string& path);
 };

@@ -9,7 +9,6 @@
 #include "h5score/run/report.hpp"
 
 #include <map>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
