@@ -255,16 +255,7 @@ const char* to_string(Layout layout) {
   return "unknown";
 }
 
-Handle lock_free_access() {
-  initialise();
-  Handle access(H5Pcreate(H5P_FILE_ACCESS), "a file access list cannot be made", ExitCode::internal);
-#if H5_VERSION_GE(1, 12, 1) || (H5_VERSION_GE(1, 10, 7) && !H5_VERSION_GE(1, 12, 0))
-  check(H5Pset_file_locking(access.get(), false, true), "file locking cannot be switched off", ExitCode::internal);
-#endif
-  return access;
-}
-
-OpenDataset::OpenDataset(const std::string& path, const std::string& name) : file(open_file(path, lock_free_access())) {
+OpenDataset::OpenDataset(const std::string& path, const std::string& name) : file(open_file(path)) {
   const Handle object(H5Oopen(file.get(), name.c_str(), H5P_DEFAULT), path + ": there is no dataset '" + name + "'");
   if (H5Iget_type(object.get()) != H5I_DATASET)
     throw Error(ExitCode::data, path + ": '" + name + "' is not a dataset",
@@ -290,7 +281,7 @@ DatasetFacts describe_dataset(const std::string& path, const std::string& datase
 }
 
 std::vector<DatasetFacts> describe_all_datasets(const std::string& path) {
-  const Handle file = open_file(path, lock_free_access());
+  const Handle file = open_file(path);
   std::vector<std::string> names;
   check(visit_objects(file, names), path + ": the objects cannot be listed");
   std::vector<DatasetFacts> all;

@@ -134,6 +134,19 @@ void write_dataset(const Handle& where, const std::string& name, const std::vect
 
 }  // namespace
 
+Handle lock_free_access() {
+  initialise();
+  Handle access(H5Pcreate(H5P_FILE_ACCESS), "a file access list cannot be made", ExitCode::internal);
+#if H5_VERSION_GE(1, 12, 1) || (H5_VERSION_GE(1, 10, 7) && !H5_VERSION_GE(1, 12, 0))
+  check(H5Pset_file_locking(access.get(), false, true), "file locking cannot be switched off", ExitCode::internal);
+#endif
+  return access;
+}
+
+Handle open_file(const std::string& path) {
+  return open_file(path, lock_free_access());
+}
+
 Handle open_file(const std::string& path, const Handle& access) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0)
@@ -142,13 +155,12 @@ Handle open_file(const std::string& path, const Handle& access) {
   if (::access(path.c_str(), R_OK) != 0)
     throw Error(ExitCode::no_input, path + ": cannot be opened", base::errno_text(errno));
   initialise();
-  return {H5Fopen(path.c_str(), H5F_ACC_RDONLY, access ? access.get() : H5P_DEFAULT),
-          path + ": not a readable HDF5 file"};
+  return {H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), path + ": not a readable HDF5 file"};
 }
 
 Handle create_file(const std::string& path) {
-  initialise();
-  return {H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), path + ": cannot be created",
+  const Handle access = lock_free_access();
+  return {H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), path + ": cannot be created",
           ExitCode::cant_create};
 }
 

@@ -117,12 +117,9 @@ std::string text_of(const char* begin, std::size_t length) {
 
 Handle file_access() {
   const char* what = "a file access list cannot be made";
-  Handle access(H5Pcreate(H5P_FILE_ACCESS), what, ExitCode::internal);
+  Handle access = h5::lock_free_access();
   check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST), what, ExitCode::internal);
   check(H5Pset_alignment(access.get(), 1, 4096), what, ExitCode::internal);
-#if H5_VERSION_GE(1, 10, 7) && (!H5_VERSION_GE(1, 12, 0) || H5_VERSION_GE(1, 12, 1))
-  check(H5Pset_file_locking(access.get(), false, true), what, ExitCode::internal);
-#endif
   return access;
 }
 

@@ -1,4 +1,5 @@
 """The program from outside: help, versions, mistakes, exit codes, inspect and convert."""
+import fcntl
 import json
 import os
 import pickle
@@ -187,6 +188,16 @@ def test_inspect_model(work):
     for line in (r"file format +libsvm", r"features +3", r"classes +2: 1, -1", r"stages +1 rbf kernel, 2 support vectors",
                  r"results +label", r"golden rows +none", r"hash +[0-9a-f]{32}"):
         assert re.search(rf"^  {line}", text, re.M), (line, text)
+
+
+def test_locks_of_others_do_not_matter(work, tmp_path):
+    """Locks fail or hang on many shared file systems: models are read as data are, without any."""
+    native = tmp_path / "svm.h5"
+    run("convert", work / "svm.model", "-o", native)
+    with open(native) as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert "svm.h5: model" in run("inspect", native).stdout
+        run("convert", native, "-o", tmp_path / "copy.h5")
 
 
 def test_inspect_several_files(work):

@@ -15,9 +15,15 @@ namespace h5score::h5 {
 /// What a dataset stores, as far as readers of small datasets tell apart; enumerations and booleans are integers.
 enum class StoredKind : base::u8 { integer, floating, text, other };
 
-/// Opens a file read-only. Throws Error(no_input) where it does not exist or cannot be opened for reading (permission,
-/// directory), Error(data) where it is not a readable HDF5 file, both naming the path.
-Handle open_file(const std::string& path, const Handle& access = {});
+/// A file access list without the library's file locks, which fail or hang on many NFS and Lustre file systems (from
+/// HDF5 1.10.7 on; before, the environment variable HDF5_USE_FILE_LOCKING decides).
+Handle lock_free_access();
+
+/// Opens a file read-only, without locks unless `access` says else. Throws Error(no_input) where it does not exist or
+/// cannot be opened for reading (permission, directory), Error(data) where it is not a readable HDF5 file, both naming
+/// the path.
+Handle open_file(const std::string& path);
+Handle open_file(const std::string& path, const Handle& access);
 
 /// True if link `name` exists in `where` and leads to an object.
 bool exists(const Handle& where, const std::string& name);
@@ -26,7 +32,7 @@ Handle open_dataset(const Handle& where, const std::string& name);
 /// Creates a group, with missing parents.
 Handle create_group(const Handle& where, const std::string& name);
 
-/// Creates a file, truncating an existing one. Throws Error(cant_create).
+/// Creates a file without locks, truncating an existing one. Throws Error(cant_create).
 Handle create_file(const std::string& path);
 
 /// A link of a group; `local` unless it is external or user-defined and may lead into another file.
