@@ -3,6 +3,8 @@
 
 namespace h5score::base {
 
-const char* version() { return H5SCORE_VERSION; }
+const char* version() {
+  return H5SCORE_VERSION;
+}
 
 }  // namespace h5score::base

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <new>
 
 namespace h5score::run {
 namespace {
@@ -26,7 +27,7 @@ constexpr double pump_interval_quiet = 500e-6;
 Transfer::~Transfer() {
   if (!request_) return;
   [[maybe_unused]] const auto* leaked_request = request_.release();
-  [[maybe_unused]] const auto* leaked_buffer = new base::AlignedBuffer(std::move(buffer));
+  [[maybe_unused]] const auto* leaked_buffer = new (std::nothrow) base::AlignedBuffer(std::move(buffer));
 }
 
 bool Transfer::test() {
