@@ -20,12 +20,6 @@ void check_text(const std::string& text) {
   if (!is_utf8(text)) throw Error(ExitCode::data, "a text is not UTF-8", "", "store names as UTF-8 strings");
 }
 
-u64 elements(const std::vector<u64>& shape) {
-  u64 n = 1;
-  for (const u64 extent : shape) n = base::checked_mul(n, extent);
-  return n;
-}
-
 }  // namespace
 
 Section::Section(h5::Handle group, std::string path, Budget& budget)
@@ -95,7 +89,7 @@ auto Section::dataset(const std::string& name, std::size_t rank, Read read) {
       throw Error(ExitCode::data, "it has " + std::to_string(shape.size()) + " dimensions",
                   std::to_string(rank) + " expected");
     auto values = read(handle, shape, budget_->values);
-    budget_->values -= std::min(budget_->values, elements(shape));
+    budget_->values -= std::min(budget_->values, base::checked_product(shape));
     return values;
   } catch (const Error& e) {
     throw e.in(where);

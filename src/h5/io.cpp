@@ -21,14 +21,8 @@ Handle space_of(const Handle& object) {
   return {attribute ? H5Aget_space(object.get()) : H5Dget_space(object.get()), "a dataspace cannot be read"};
 }
 
-u64 elements(const std::vector<u64>& shape) {
-  u64 n = 1;
-  for (const u64 extent : shape) n = base::checked_mul(n, extent);
-  return n;
-}
-
 u64 checked_elements(const Handle& object, u64 limit) {
-  const u64 n = elements(shape_of(object));
+  const u64 n = base::checked_product(shape_of(object));
   if (n > limit)
     throw Error(ExitCode::data, "a dataset is larger than allowed here",
                 std::to_string(n) + " elements, at most " + std::to_string(limit));
@@ -93,7 +87,7 @@ T read_scalar_attribute(const Handle& object, const std::string& name, hid_t mem
   const Handle attribute = open_attribute(object, name);
   const auto kind = class_of(attribute);
   const bool good = kind == H5T_INTEGER || kind == H5T_ENUM || (kind == H5T_FLOAT && !std::is_integral_v<T>);
-  if (!good || elements(shape_of(attribute)) != 1)
+  if (!good || base::checked_product(shape_of(attribute)) != 1)
     throw Error(ExitCode::data, "attribute '" + name + "' is not one number of the right kind");
   T value{};
   check(H5Aread(attribute.get(), memory_type, &value), "attribute '" + name + "' cannot be read");
@@ -128,7 +122,7 @@ void write_dataset(const Handle& where, const std::string& name, const std::vect
   const Handle dataset(
       H5Dcreate2(where.get(), name.c_str(), file_type, space.get(), links.get(), H5P_DEFAULT, H5P_DEFAULT), what,
       ExitCode::io);
-  if (elements(shape) != 0)
+  if (base::checked_product(shape) != 0)
     check(H5Dwrite(dataset.get(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), what, ExitCode::io);
 }
 
@@ -225,7 +219,8 @@ bool has_attribute(const Handle& object, const std::string& name) {
 std::string read_string_attribute(const Handle& object, const std::string& name) {
   const Handle attribute = open_attribute(object, name);
   const Handle type(H5Aget_type(attribute.get()), "attribute '" + name + "' cannot be read");
-  if (elements(shape_of(attribute)) != 1) throw Error(ExitCode::data, "attribute '" + name + "' is not one text");
+  if (base::checked_product(shape_of(attribute)) != 1)
+    throw Error(ExitCode::data, "attribute '" + name + "' is not one text");
   return strings_of(type, 1, [&](hid_t memory_type, void* buffer) {
     check(H5Aread(attribute.get(), memory_type, buffer), "attribute '" + name + "' cannot be read");
   })[0];

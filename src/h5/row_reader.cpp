@@ -54,8 +54,7 @@ class Strings {
 class RowReader::Impl {
  public:
   explicit Impl(const DatasetFacts& facts) : facts_(facts), open_(facts, lock_free_access()) {
-    for (std::size_t axis = 1; axis < facts.shape.size(); ++axis)
-      row_elements_ = base::checked_mul(row_elements_, facts.shape[axis]);
+    row_elements_ = base::checked_product(std::span(facts.shape).subspan(1));
   }
 
   Bytes read(RowRange rows, const ElementType& type) {

@@ -40,9 +40,7 @@ void check_count(u64 count, u64 limit, const char* what) {
 // Bytes of the box `extents` of `dataset`'s elements.
 u64 bytes_of(const Handle& dataset, const std::vector<u64>& extents) {
   const Handle type(H5Dget_type(dataset.get()), "a datatype cannot be read");
-  u64 bytes = H5Tget_size(type.get());
-  for (const u64 extent : extents) bytes = base::checked_mul(bytes, extent);
-  return bytes;
+  return base::checked_product(extents, H5Tget_size(type.get()));
 }
 
 std::vector<u64> chunk_of(const Handle& properties, std::size_t rank) {

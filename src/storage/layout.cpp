@@ -8,22 +8,13 @@
 #include <algorithm>
 
 namespace h5score::storage {
-namespace {
-
-u64 product(const std::vector<u64>& extents) {
-  u64 n = 1;
-  for (const u64 extent : extents) n = base::checked_mul(n, extent);
-  return n;
-}
-
-}  // namespace
 
 u64 ArrayFormat::row_elements() const {
-  return product(row_shape);
+  return base::checked_product(row_shape);
 }
 
 u64 PassthroughColumn::row_bytes() const {
-  return product(row_shape) * type.size;
+  return base::checked_product(row_shape, type.size);
 }
 
 std::string RowFormat::types() const {

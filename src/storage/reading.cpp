@@ -21,9 +21,7 @@ constexpr u64 most_row_bytes = u64{1} << 32;
 constexpr u64 most_chunk_bytes = u64{1} << 32;  // HDF5's own limit
 
 u64 row_bytes(const DatasetFacts& facts) {
-  u64 bytes = facts.read_as->size;
-  for (std::size_t axis = 1; axis < facts.shape.size(); ++axis) bytes = base::checked_mul(bytes, facts.shape[axis]);
-  return bytes;
+  return base::checked_product(std::span(facts.shape).subspan(1), facts.read_as->size);
 }
 
 bool numeric(const DatasetFacts& facts) {

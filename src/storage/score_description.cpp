@@ -64,8 +64,7 @@ class ScoreReader {
   // (repacked, compressed score files): size 0.
   [[nodiscard]] Extent extent_of(const std::string& path, const Handle& dataset, u64 element_bytes) const {
     const Handle creation(H5Dget_create_plist(dataset.get()), path + " cannot be read");
-    u64 bytes = element_bytes;
-    for (const u64 extent : h5::shape_of(dataset)) bytes = base::checked_mul(bytes, extent);
+    const u64 bytes = base::checked_product(h5::shape_of(dataset), element_bytes);
     const bool plain = H5Pget_layout(creation.get()) == H5D_CONTIGUOUS && H5Pget_external_count(creation.get()) == 0;
     if (bytes == 0 || !plain) return {};
     const haddr_t offset = H5Dget_offset(dataset.get());

@@ -16,9 +16,7 @@ using h5::check;
 using h5::Handle;
 
 u64 ScoreColumn::row_bytes() const {
-  u64 bytes = type.size;
-  for (const u64 extent : row_shape) bytes = base::checked_mul(bytes, extent);
-  return bytes;
+  return base::checked_product(row_shape, type.size);
 }
 
 ScoreColumn label_column(const std::string& path, const std::string& classes) {

@@ -32,6 +32,14 @@ TEST(Narrow, ThrowsWhereTheValueDoesNotFit) {
   EXPECT_THROW(static_cast<void>(narrow<u32>(i64{-1})), Error);
 }
 
+TEST(CheckedProduct, MultipliesAllOrThrows) {
+  EXPECT_EQ(checked_product({}), 1U);
+  EXPECT_EQ(checked_product({}, 8), 8U);
+  EXPECT_EQ(checked_product(std::vector<u64>{3, 5}, 2), 30U);
+  EXPECT_EQ(checked_product(std::vector<u64>{u64{1} << 40, 0}), 0U);
+  EXPECT_THROW(static_cast<void>(checked_product(std::vector<u64>{u64{1} << 40, u64{1} << 30})), Error);
+}
+
 TEST(CheckedArithmetic, ThrowsOnOverflowNamingTheOperands) {
   const u64 big = std::numeric_limits<u64>::max();
   EXPECT_EQ(checked_mul(u64{1} << 31, u64{1} << 32), u64{1} << 63);

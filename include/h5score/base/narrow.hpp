@@ -4,6 +4,7 @@
 #include "h5score/base/error.hpp"
 #include "h5score/base/types.hpp"
 
+#include <span>
 #include <string>
 #include <utility>
 
@@ -23,6 +24,12 @@ template <class To, class From>
   if (__builtin_mul_overflow(a, b, &result))
     throw Error(ExitCode::data, "a size overflows 64 bits", std::to_string(a) + " x " + std::to_string(b));
   return result;
+}
+
+/// The product of all `factors` and `first`; throws Error(data) on overflow. Without factors it is `first`.
+[[nodiscard]] inline u64 checked_product(std::span<const u64> factors, u64 first = 1) {
+  for (const u64 factor : factors) first = checked_mul(first, factor);
+  return first;
 }
 
 /// a + b for sizes; throws Error(data) on overflow.
