@@ -3,6 +3,7 @@
 Only the launcher is another: `srun` stands for mpiexec with 2 ranks here (a real srun: tests/jobs)."""
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -29,7 +30,7 @@ def blocks():
 
 def run(command, folder, env=None):
     done = subprocess.run(["bash", "-c", command], cwd=folder, env={**os.environ, **(env or {})}, capture_output=True, text=True,
-                          timeout=280, stdin=subprocess.DEVNULL)
+                          timeout=500, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -76,7 +77,7 @@ def test_the_two_commands(tmp_path):
     assert (demo, tests) == ("scripts/run-demo", "scripts/run-tests")
     # run-tests is what runs this test; CI calls it by the same name.
     assert "scripts/run-tests" in (ROOT / ".ci/run").read_text()
-    shown = run(str(ROOT / demo), tmp_path, {"H5SCORE_BUILD": os.environ["H5SCORE_BUILD_DIR"], "H5SCORE_OUT": str(tmp_path / "my out")})
+    shown = run(shlex.quote(str(ROOT / demo)), tmp_path, {"H5SCORE_BUILD": os.environ["H5SCORE_BUILD_DIR"], "H5SCORE_OUT": str(tmp_path / "my out")})
     right = {name: float(value) for value, name in re.findall(r"([\d.]+) of 70000 rows right.*scores-(\w+)\.h5", shown)}
     assert set(right) == {"logistic", "mlp", "svm"}
     assert min(right.values()) > 0.8
