@@ -1,6 +1,8 @@
 // Error translation and lifetime of HDF5 identifiers.
 #include "h5score/h5/handle.hpp"
 
+#include <string_view>
+
 namespace h5score::h5 {
 namespace {
 
@@ -11,13 +13,21 @@ herr_t keep_first(unsigned /*n*/, const H5E_error2_t* record, void* data) {
   return 0;
 }
 
+// HDF5 reports a failed system call with time, addresses and sizes; the system's own words are enough.
+std::string system_words(const std::string& text) {
+  static constexpr std::string_view before = "error message = '";
+  const auto begin = text.find(before);
+  if (begin == std::string::npos) return text;
+  return text.substr(begin + before.size(), text.find('\'', begin + before.size()) - begin - before.size());
+}
+
 }  // namespace
 
 std::string take_error_text() {
   std::string text;
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, &text);
   H5Eclear2(H5E_DEFAULT);
-  return text.empty() ? "HDF5 gives no reason" : text;
+  return text.empty() ? "HDF5 gives no reason" : system_words(text);
 }
 
 void initialise() {
