@@ -4,6 +4,7 @@
 #include "h5score/base/error.hpp"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -18,10 +19,16 @@ namespace {
 using base::Error;
 using base::ExitCode;
 
-constexpr std::size_t most_open_files = 128;
 constexpr u64 largest_gap = 4096;           // a hole up to here is read along: cheaper than another call
 constexpr std::size_t most_pieces = 512;    // per call; POSIX guarantees 16, Linux 1024
 constexpr u64 largest_call = u64{1} << 20;  // about 0.25 ms from the page cache, then transfers must progress
+
+// Open files are kept for the next block, but most descriptors are left to the rest of the process.
+std::size_t most_open_files() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1;
+  return std::clamp<std::size_t>(limit.rlim_cur / 4, 1, 128);
+}
 
 ByteFile facts_of(const std::string& path, const struct stat& status) {
   return {path, static_cast<u64>(status.st_size),
@@ -98,7 +105,7 @@ int ByteReader::open(const ByteFile& file) {
   // Advice only: a file system may ignore it.
   static_cast<void>(::posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL));
   open_.push_front({file.path, fd});
-  if (open_.size() > most_open_files) {
+  if (open_.size() > most_open_files()) {
     ::close(open_.back().fd);
     open_.pop_back();
   }
