@@ -101,6 +101,15 @@ PosixFile create_new(PosixCalls& calls, const std::string& output, const ScoreFi
   refuse(output, "other runs keep starting");
 }
 
+// A run that ended before it made any result safe leaves nothing to continue.
+bool holds_results(const std::string& part) {
+  try {
+    return read_scores(part).blocks_done() != 0;
+  } catch (const Error&) {
+    return true;  // not ours, or damaged: not for us to judge
+  }
+}
+
 // An existing OUT.part: locked by a living run, or left by one that ended. Its lock is kept until it is replaced, so
 // that nobody resumes it in between.
 PosixFile hold_old_part(PosixCalls& calls, const std::string& output, const ScoreFileOptions& options) {
@@ -108,7 +117,7 @@ PosixFile hold_old_part(PosixCalls& calls, const std::string& output, const Scor
   if (!exists(part)) return {};
   PosixFile old(calls, part, O_RDWR);
   if (!lock(old, options)) refuse(output, holder(part));
-  if (!options.overwrite)
+  if (!options.overwrite && holds_results(part))
     throw Error(ExitCode::cant_create, part + ": exists", "an earlier run has not finished",
                 "continue it with --resume or start anew with --overwrite");
   return old;

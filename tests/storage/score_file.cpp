@@ -138,7 +138,9 @@ TEST_F(ScoreFileProtocol, RefusesToReplaceUnlessTold) {
 
 TEST_F(ScoreFileProtocol, RefusesAnUnfinishedRunUnlessTold) {
   const auto spec = example(10, 5);
-  create(spec).suspend();
+  auto unfinished = create(spec);
+  write_block(unfinished, spec, 0);
+  unfinished.suspend();
   const auto old_inode = read_scores(part()).inode;
   const auto message = error_of(ExitCode::cant_create, [&] { create(spec); });
   EXPECT_THAT(message, HasSubstr("--resume"));
@@ -148,6 +150,14 @@ TEST_F(ScoreFileProtocol, RefusesAnUnfinishedRunUnlessTold) {
   ScoreFileOptions options;
   options.overwrite = true;
   create(spec, options).suspend();
+  EXPECT_NE(read_scores(part()).inode, old_inode);
+}
+
+TEST_F(ScoreFileProtocol, ReplacesAnUnfinishedRunWithoutResults) {
+  const auto spec = example(10, 5);
+  create(spec).suspend();
+  const auto old_inode = read_scores(part()).inode;
+  create(spec).suspend();
   EXPECT_NE(read_scores(part()).inode, old_inode);
 }
 
