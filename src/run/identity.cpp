@@ -77,7 +77,8 @@ std::string identity_json(const PreparedJob& job, const Backend& backend, const 
       {"inputs", inputs_json(job, spec)},  {"features", features},
       {"types", job.setup.format.types()}, {"missing", options.missing == MissingPolicy::error ? "error" : "mark"},
       {"outputs", columns_json(spec)},     {"numeric_backend", backend.name}};
-  return identity.dump(1);
+  // Paths may hold bytes that are not UTF-8; JSON cannot.
+  return identity.dump(1, ' ', false, json::error_handler_t::replace);
 }
 
 }  // namespace h5score::run
