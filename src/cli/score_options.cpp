@@ -123,6 +123,8 @@ void check_files(const run::ScoreOptions& score) {
   check_model_names(score.models);
   check_output("output", score.output, score.inputs, "an input");
   check_output("output", score.output, models, "a model");
+  check_output("output", score.output + ".part", score.inputs, "an input");
+  check_output("output", score.output + ".part", models, "a model");
   if (score.report.empty()) return;
   check_output("report", score.report, score.inputs, "an input");
   check_output("report", score.report, models, "a model");
