@@ -211,6 +211,7 @@ class Sandbox::Impl {
   Bytes call(const std::string& name, ByteView request, const std::string& subject, const std::function<void()>& poll) {
     if (child_ <= 0)
       throw Error(ExitCode::data, subject + ": cannot be read", "the name node ended earlier: " + epitaph_);
+    if (watch_) watch_();
     const Bytes frame = base::to_bytes(Call{name, Bytes(request.begin(), request.end())});
     const auto deadline = Clock::now() + limits_.reply_timeout;
     Header header{frame.size(), 0};
@@ -229,6 +230,8 @@ class Sandbox::Impl {
     throw Error(static_cast<ExitCode>(failure.code), failure.message);
   }
 
+  void watch(std::function<void()> check) { watch_ = std::move(check); }
+
  private:
   // Waits until the socket is ready for `events`, calling `poll` meanwhile; ends the child when it takes too long.
   void wait_for(short events, const std::string& subject, Clock::time_point deadline,
@@ -236,13 +239,25 @@ class Sandbox::Impl {
     for (;;) {
       const auto left = std::chrono::duration_cast<std::chrono::microseconds>(deadline - Clock::now()).count();
       if (left <= 0) mourn(subject, "no answer within " + std::to_string(limits_.reply_timeout.count()) + " s");
-      const auto slice = std::min<long>(static_cast<long>(left), poll ? 200 : 1'000'000);
+      const auto slice = std::min<long>(static_cast<long>(left), poll ? 200 : 100'000);
       pollfd entry{.fd = socket_, .events = events, .revents = 0};
       const timespec pause{.tv_sec = slice / 1'000'000, .tv_nsec = slice % 1'000'000 * 1000};
       const int ready = ::ppoll(&entry, 1, &pause, nullptr);
       if (ready > 0) return;
       if (ready < 0 && errno != EINTR) mourn(subject, base::errno_text(errno));
       if (poll) poll();
+      if (watch_) look_up(subject);
+    }
+  }
+
+  // The reply of an interrupted call would be taken for that of the next one, so the child ends with it.
+  void look_up(const std::string& subject) {
+    try {
+      watch_();
+    } catch (...) {
+      static_cast<void>(end_child());
+      epitaph_ = subject + ": interrupted";
+      throw;
     }
   }
 
@@ -302,6 +317,7 @@ class Sandbox::Impl {
   pid_t child_ = -1;
   int socket_ = -1;
   std::string epitaph_;
+  std::function<void()> watch_;
 };
 
 Sandbox::Sandbox(const std::map<std::string, Function>& functions, const Limits& limits)
@@ -313,6 +329,10 @@ Sandbox::~Sandbox() = default;
 Bytes Sandbox::call(const std::string& name, ByteView request, const std::string& subject,
                     const std::function<void()>& poll) {
   return impl_->call(name, request, subject, poll);
+}
+
+void Sandbox::watch(std::function<void()> check) {
+  impl_->watch(std::move(check));
 }
 
 }  // namespace h5score::h5

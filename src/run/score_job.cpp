@@ -155,6 +155,18 @@ storage::ScoreDescription read_part(h5::Sandbox& name_node, const std::string& p
   return base::from_bytes<storage::ScoreDescription>(name_node.call("read_scores", base::to_bytes(path), path));
 }
 
+// An input may be rewritten with equal bytes, so another time alone does not forbid to go on.
+void warn_of_touched(const std::vector<storage::InputRecord>& then, const std::vector<storage::InputRecord>& now) {
+  for (u64 i = 0; i < std::min(then.size(), now.size()); ++i)
+    if (then[i].mtime_ns != now[i].mtime_ns) {
+      fmt::print(stderr,
+                 "h5score: warning: {}: has another modification time than when its scoring began; "
+                 "if its values changed, start anew with --overwrite\n",
+                 now[i].path);
+      return;
+    }
+}
+
 Output open_output(comm::Communicator& comm, h5::Sandbox& name_node, const PreparedJob& job, const Backend& backend,
                    const ResultLayout& layout, sched::BlockPlan plan, const ScoreOptions& options) {
   Output output{.file = std::nullopt, .plan = std::move(plan), .resumed_rows = 0};
@@ -165,6 +177,7 @@ Output open_output(comm::Communicator& comm, h5::Sandbox& name_node, const Prepa
     const auto description = read_part(name_node, part);
     output.file.emplace(
         storage::ScoreFile::resume(options.output, description, spec.identity, facts, file_options(options)));
+    warn_of_touched(description.inputs, spec.inputs);
     // Blocks cut otherwise than the input's files and chunks suggest are still right, only slower.
     output.plan = {.boundaries = description.boundaries, .groups = {}};
     u64 left = 0;
@@ -193,13 +206,22 @@ class ScoreRun {
       : comm_(comm), name_node_(name_node), options_(options), start_(now()) {}
 
   int run() {
+    if (name_node_ != nullptr) name_node_->watch([this] { end_if_asked(); });
     prepare();
     if (options_.dry_run) return dry_run();
     if (!open()) return 0;
+    if (name_node_ != nullptr) name_node_->watch({});  // the loop stops between blocks
     return loop();
   }
 
  private:
+  // Opening many or damaged files may take long; until scoring begins there is nothing to make safe.
+  void end_if_asked() const {
+    if (stop_signal() == 0) return;
+    throw Error(ExitCode::stopped, fmt::format("stopped before scoring began (signal {})", stop_signal()), {},
+                "run it again: " + options_.command_line);
+  }
+
   void prepare() {
     setup_ = base::from_bytes<JobSetup>(root_step(comm_, [&] {
       job_ = prepare_job(*name_node_, options_);

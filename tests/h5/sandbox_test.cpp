@@ -187,5 +187,33 @@ TEST(Sandbox, EndsWithItsOwnersObject) {
   EXPECT_EQ(::kill(pid, 0), -1);
 }
 
+TEST(Sandbox, AWatchEndsACallBeforeItBegins) {
+  Sandbox box(functions());
+  bool stop = true;
+  box.watch([&] {
+    if (stop) throw Error(ExitCode::stopped, "asked to stop");
+  });
+  EXPECT_EQ(message_of(box, "echo", ExitCode::stopped), "asked to stop");
+  stop = false;
+  EXPECT_EQ(base::from_bytes<base::u64>(box.call("count", {}, "a.h5")), 1U);
+}
+
+TEST(Sandbox, AWatchEndsACallThatIsUnderWayAndTheChildWithIt) {
+  Sandbox box(functions());
+  base::u64 looks = 0;
+  box.watch([&] {
+    if (++looks == 3) throw Error(ExitCode::stopped, "asked to stop");
+  });
+  EXPECT_EQ(message_of(box, "sleep", ExitCode::stopped), "asked to stop");
+  EXPECT_THAT(message_of(box, "echo"), HasSubstr("run7.h5: interrupted"));
+}
+
+TEST(Sandbox, AnEmptyWatchLooksNoMore) {
+  Sandbox box(functions());
+  box.watch([] { throw Error(ExitCode::stopped, "asked to stop"); });
+  box.watch({});
+  EXPECT_NO_THROW(box.call("echo", text("x"), "a.h5"));
+}
+
 }  // namespace
 }  // namespace h5score::h5

@@ -39,6 +39,10 @@ class Sandbox {
   base::Bytes call(const std::string& name, base::ByteView request, const std::string& subject,
                    const std::function<void()>& poll = {});
 
+  /// From now on `check` is called before each call and every 0.1 s while one waits; what it throws ends the call, and
+  /// if that was under way also the child. An empty `check` ends this.
+  void watch(std::function<void()> check);
+
  private:
   class Impl;
   std::unique_ptr<Impl> impl_;
