@@ -79,6 +79,9 @@ ByteFile stat_file(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0)
     throw Error(ExitCode::no_input, path + ": cannot be opened", base::errno_text(errno));
+  // Opening a pipe waits for its other end; of folders HDF5 itself tells.
+  if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
+    throw Error(ExitCode::no_input, path + ": cannot be opened", "it is not a regular file");
   return facts_of(path, status);
 }
 

@@ -18,7 +18,7 @@ import pytest
 from program import BIN, SANITIZED, assert_same_scores, command, run
 
 ROWS, FEATURES, VECTORS = (4_000 if SANITIZED else 40_000), 16, 20_000
-USAGE, DATA, CANT_CREATE, STOPPED = 64, 65, 73, 75
+USAGE, DATA, NO_INPUT, CANT_CREATE, STOPPED = 64, 65, 66, 73, 75
 
 
 @pytest.fixture(scope="module")
@@ -238,6 +238,14 @@ def test_names_that_are_not_utf8(job, tmp_path):
     shutil.copy(folder / "in.h5", source)
     arguments = [os.fsdecode(source) if a == folder / "in.h5" else a for a in arguments]
     run([*arguments, "--output", tmp_path / "s.h5", "--rows", "0:1000"])
+
+
+def test_score_does_not_wait_for_pipes(job, tmp_path):
+    folder, arguments = job
+    os.mkfifo(tmp_path / "pipe.h5")
+    arguments = [tmp_path / "pipe.h5" if a == folder / "in.h5" else a for a in arguments]
+    done = run([*arguments, "--output", tmp_path / "s.h5"], code=NO_INPUT, timeout=20)
+    assert "pipe.h5: cannot be opened (it is not a regular file)" in done.stderr
 
 
 def test_many_files_need_few_descriptors(tmp_path, job):
