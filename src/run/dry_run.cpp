@@ -71,7 +71,7 @@ std::string status_text(double flags) {
 }
 
 std::string cell_text(const DryRunColumn& column, double value) {
-  if (column.name == "label") return label_text(column, value);
+  if (column.codes) return label_text(column, value);
   if (column.name == "status") return status_text(value);
   return format_value(value, 5);
 }
@@ -94,7 +94,7 @@ std::string column_table(const DryRunColumn& column, const std::vector<u64>& row
   for (const u64 j : shown) {
     if (cut && j + 1 == column.width)
       for (auto& line : lines) line.push_back(style.utf8 ? "…" : "..");
-    const bool named = column.name != "label" && j < column.value_names.size();
+    const bool named = !column.codes && j < column.value_names.size();
     lines[0].push_back(named               ? shorten(column.value_names[j], 14, style.utf8)
                        : column.width == 1 ? ""
                                            : fmt::format("[{}]", j));

@@ -73,10 +73,14 @@ std::vector<DryRunColumn> sample_columns(u64 m, const JobModel& job_model, const
     const auto& all = evaluator.columns();
     const auto found = std::find_if(all.begin(), all.end(), [&](const auto& c) { return c.kind == slot.kind; });
     const auto& bytes = results[static_cast<std::size_t>(found - all.begin())];
-    DryRunColumn column{.name = model::to_string(slot.kind), .width = slot.width, .values = {}, .value_names = {}};
+    DryRunColumn column{
+        .name = model::to_string(slot.kind),
+        .width = slot.width,
+        .values = {},
+        .value_names = value_names(slot, job_model.model.head),
+        .codes = slot.kind == model::ResultKind::label && job_model.model.head.kind != model::HeadKind::multilabel};
     for (u64 i = 0; i < n * slot.width; ++i)
       column.values.push_back(value_at(bytes.data() + i * slot.type.size, slot.type));
-    column.value_names = value_names(slot, job_model.model.head);
     columns.push_back(std::move(column));
   }
   return columns;

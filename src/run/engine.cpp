@@ -121,7 +121,7 @@ EngineResult run_blocks(comm::Communicator& comm, const sched::BlockPlan& plan, 
   const LoopResult loop = comm.root() ? run_root(rank, todo, {*source, *sink, options}) : run_other(rank);
   rank.finish_report(loop.buffer_bytes);
   EngineResult result;
-  result.loop_seconds = comm.root() ? rank.clock.now() : 0;
+  result.loop_seconds = comm.root() ? rank.clock.charged() : 0;
   result.stopped = loop.stopped;
   rank.set_pump([] { return false; });
   for (const base::Bytes& report : comm.gather(base::to_bytes(rank.report)))

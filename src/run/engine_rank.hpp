@@ -69,6 +69,8 @@ class PhaseClock {
   [[nodiscard]] double now() const {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
   }
+  /// Seconds that belong to phases so far: their sum.
+  [[nodiscard]] double charged() const { return since_; }
   [[nodiscard]] bool idle() const { return phase_ == &PhaseTimes::idle; }
   /// From here on, time belongs to `phase`.
   void to(double PhaseTimes::*phase) {

@@ -123,6 +123,7 @@ void ScoreSink::count_flags(u64 block, base::ByteView results) {
   for (u64 row = 0; row < range.size(); ++row) {
     if (flags_[row] == 0) continue;
     if ((flags_[row] & model::status_missing) != 0 && missing_ != nullptr) missing_->report(range.begin + row);
+    ++flagged_.any;
     flagged_.missing += (flags_[row] & model::status_missing) != 0 ? u64{1} : u64{0};
     flagged_.nonfinite += (flags_[row] & model::status_nonfinite) != 0 ? u64{1} : u64{0};
   }

@@ -22,6 +22,7 @@ storage::RunFacts run_facts(const comm::Communicator& comm, const ScoreOptions& 
 
 /// Rows of this run with a flag in any model's /status.
 struct FlaggedRows {
+  u64 any = 0;
   u64 missing = 0;
   u64 nonfinite = 0;
 };

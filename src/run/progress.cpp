@@ -57,6 +57,12 @@ double steady_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+// What a person cannot see (a closed terminal, a full disk behind a redirection) is no reason to end a run.
+void show(std::FILE* stream, const std::string& text) {
+  std::fputs(text.c_str(), stream);
+  std::fflush(stream);
+}
+
 }  // namespace
 
 std::string format_bar(const ProgressState& state, const TextStyle& style) {
@@ -103,7 +109,7 @@ Progress::Progress(ProgressMode mode, u64 rows_total, u64 resumed_rows, std::FIL
 }
 
 Progress::~Progress() {
-  if (bar_shown_ && !finished_) fmt::print(stream_, "\r{:{}}\r", "", style_.width - 1);
+  finish();
 }
 
 double Progress::interval(double elapsed) const {
@@ -147,19 +153,15 @@ void Progress::update(u64 rows_done, u64 bytes_read) {
   if (mode_ == ProgressMode::bar) {
     const std::string bar = format_bar(state_, style_);
     const u64 length = display_width(bar);
-    fmt::print(stream_, "\r{}{:{}}", bar, "", style_.width - 1 - std::min(length, style_.width - 1));
+    show(stream_, fmt::format("\r{}{:{}}", bar, "", style_.width - 1 - std::min(length, style_.width - 1)));
     bar_shown_ = true;
   } else {
-    fmt::print(stream_, "h5score: {}\n", format_line(state_));
+    show(stream_, fmt::format("h5score: {}\n", format_line(state_)));
   }
-  std::fflush(stream_);
 }
 
 void Progress::finish() {
-  if (bar_shown_ && !finished_) {
-    fmt::print(stream_, "\r{:{}}\r", "", style_.width - 1);
-    std::fflush(stream_);
-  }
+  if (bar_shown_ && !finished_) show(stream_, fmt::format("\r{:{}}\r", "", style_.width - 1));
   finished_ = true;
 }
 

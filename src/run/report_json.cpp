@@ -98,6 +98,7 @@ std::string report_json(const RunReport& report, const ScoreOptions& options) {
                      {"command", options.command_line},
                      {"rows", report.rows},
                      {"rows_total", report.rows_total == 0 ? report.rows : report.rows_total},
+                     {"rows_flagged", report.rows_flagged},
                      {"rows_missing", report.rows_missing},
                      {"rows_nonfinite", report.rows_nonfinite},
                      {"blocks", report.blocks},

@@ -140,6 +140,10 @@ struct Output {
   u64 resumed_rows = 0;
 };
 
+void warn(const std::string& text) {
+  std::fputs(("h5score: warning: " + text + '\n').c_str(), stderr);
+}
+
 storage::ScoreFileOptions file_options(const ScoreOptions& options) {
   storage::ScoreFileOptions file;
   file.overwrite = options.overwrite;
@@ -147,7 +151,7 @@ storage::ScoreFileOptions file_options(const ScoreOptions& options) {
   file.locking = options.file_locking == "on"    ? storage::FileLocking::on
                  : options.file_locking == "off" ? storage::FileLocking::off
                                                  : storage::FileLocking::automatic;
-  file.warn = [](const std::string& text) { fmt::print(stderr, "h5score: warning: {}\n", text); };
+  file.warn = warn;
   return file;
 }
 
@@ -159,27 +163,32 @@ storage::ScoreDescription read_part(h5::Sandbox& name_node, const std::string& p
 void warn_of_touched(const std::vector<storage::InputRecord>& then, const std::vector<storage::InputRecord>& now) {
   for (u64 i = 0; i < std::min(then.size(), now.size()); ++i)
     if (then[i].mtime_ns != now[i].mtime_ns) {
-      fmt::print(stderr,
-                 "h5score: warning: {}: has another modification time than when its scoring began; "
-                 "if its values changed, start anew with --overwrite\n",
-                 now[i].path);
+      warn(now[i].path +
+           ": has another modification time than when its scoring began; if its values changed, start anew "
+           "with --overwrite");
       return;
     }
 }
 
-Output open_output(comm::Communicator& comm, h5::Sandbox& name_node, const PreparedJob& job, const Backend& backend,
-                   const ResultLayout& layout, sched::BlockPlan plan, const ScoreOptions& options) {
+bool exists(const std::string& path) {
+  std::error_code unreadable;  // then opening or creating it says why
+  return std::filesystem::exists(path, unreadable);
+}
+
+Output open_output(comm::Communicator& comm, h5::Sandbox& name_node, const storage::ScoreFileSpec& spec,
+                   sched::BlockPlan plan, const ScoreOptions& options) {
   Output output{.file = std::nullopt, .plan = std::move(plan), .resumed_rows = 0};
-  const auto spec = describe_output(job, backend, layout, output.plan, options);
   const auto facts = run_facts(comm, options);
   const std::string part = storage::part_path(options.output);
-  if (options.resume && std::filesystem::exists(part)) {
+  if (options.resume && exists(part)) {
     const auto description = read_part(name_node, part);
     output.file.emplace(
         storage::ScoreFile::resume(options.output, description, spec.identity, facts, file_options(options)));
     warn_of_touched(description.inputs, spec.inputs);
     // Blocks cut otherwise than the input's files and chunks suggest are still right, only slower.
     output.plan = {.boundaries = description.boundaries, .groups = {}};
+    if (const u64 rejected = output.file->blocks_rejected(); rejected != 0)
+      warn(fmt::format("{}: {} blocks fail their checksum and are scored again", part, rejected));
     u64 left = 0;
     for (const u64 block : output.file->todo()) left += output.plan.range(block).size();
     output.resumed_rows = output.plan.rows() - left;
@@ -191,9 +200,7 @@ Output open_output(comm::Communicator& comm, h5::Sandbox& name_node, const Prepa
 
 // True where --resume finds a finished output of the same identity: nothing is left to do.
 bool already_complete(h5::Sandbox& name_node, const std::string& identity, const ScoreOptions& options) {
-  if (!options.resume || !std::filesystem::exists(options.output) ||
-      std::filesystem::exists(storage::part_path(options.output)))
-    return false;
+  if (!options.resume || !exists(options.output) || exists(storage::part_path(options.output))) return false;
   const auto description = read_part(name_node, options.output);
   storage::require_same_identity(options.output, description.identity, identity);
   fmt::print("{} is complete already: {} rows; nothing to do\n", options.output, description.rows);
@@ -224,6 +231,8 @@ class ScoreRun {
 
   void prepare() {
     setup_ = base::from_bytes<JobSetup>(root_step(comm_, [&] {
+      if (name_node_ == nullptr)
+        throw Error(ExitCode::internal, "rank 0 has no name node", "the launcher and MPI number the ranks differently");
       job_ = prepare_job(*name_node_, options_);
       return base::to_bytes(job_.setup);
     }));
@@ -257,7 +266,7 @@ class ScoreRun {
       const auto spec = describe_output(job_, backend_, layout_, plan_, options_);
       complete = already_complete(*name_node_, spec.identity, options_);
       if (complete) return base::Bytes{};
-      output_ = open_output(comm_, *name_node_, job_, backend_, layout_, plan_, options_);
+      output_ = open_output(comm_, *name_node_, spec, plan_, options_);
       print_start(setup_, tests_, options_);
       return encode(output_.plan);
     });
@@ -322,15 +331,16 @@ class ScoreRun {
     report.started = utc_text(std::time(nullptr) - std::llround(report.seconds));
     report.bytes_read = job_.input->bytes_read();
     report.bytes_written = sink.bytes();
+    report.rows_flagged = sink.flagged().any;
     report.rows_missing = sink.flagged().missing;
     report.rows_nonfinite = sink.flagged().nonfinite;
     report.stopped = result.stopped;
     print_summary(report, options_);
     if (!options_.report.empty()) write_report(report, options_);
-    if (result.stopped)
-      fmt::print(stderr, "h5score: stopped early ({}); resume with: {}\n",
-                 stop_signal() != 0 ? fmt::format("signal {}", stop_signal()) : std::string("time limit"),
-                 resume_command(options_));
+    if (!result.stopped) return;
+    const std::string why = stop_signal() != 0 ? fmt::format("signal {}", stop_signal()) : std::string("time limit");
+    const std::string advice = resume_command(options_);
+    std::fputs(fmt::format("h5score: stopped early ({}); resume with: {}\n", why, advice).c_str(), stderr);
   }
 
   std::vector<ModelReport> model_reports() const {

@@ -28,11 +28,10 @@ double per(double amount, double seconds) {
 }
 
 std::string status_line(const RunReport& report) {
-  const u64 results = report.rows * std::max<u64>(1, report.models.size());
-  const u64 bad = std::min(results, report.rows_missing + report.rows_nonfinite);
-  std::string text = fmt::format("{} ok, {} missing, {} non-finite", format_count(results - bad),
+  std::string text = fmt::format("{} ok, {} missing, {} non-finite",
+                                 format_count(report.rows - std::min(report.rows, report.rows_flagged)),
                                  format_count(report.rows_missing), format_count(report.rows_nonfinite));
-  if (report.models.size() > 1) text += fmt::format(" (rows of {} models)", report.models.size());
+  if (report.models.size() > 1) text += fmt::format(" (for any of {} models)", report.models.size());
   return text;
 }
 

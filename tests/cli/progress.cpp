@@ -57,6 +57,22 @@ auto lines_in(const std::string& text) {
   return std::count(text.begin(), text.end(), '\n');
 }
 
+TEST(Progress, GoesOnWhereNobodyCanSeeIt) {
+  for (const ProgressMode mode : {ProgressMode::bar, ProgressMode::lines}) {
+    std::FILE* full = std::fopen("/dev/full", "w");
+    ASSERT_NE(full, nullptr);
+    std::setvbuf(full, nullptr, _IONBF, 0);
+    double now = 0;
+    {
+      Progress progress(mode, 100, 0, full, ascii, [&] { return now; });
+      now = 10;
+      EXPECT_NO_THROW(progress.update(50, 1000));
+      EXPECT_NE(std::ferror(full), 0);
+    }
+    std::fclose(full);
+  }
+}
+
 TEST(FormatBar, LeavesOutWhatDoesNotFit) {
   EXPECT_EQ(
       format_bar(some_state(), {.width = 120, .utf8 = false}),

@@ -40,7 +40,7 @@ RunReport report_of(std::vector<PhaseTimes> phases) {
   report.seconds = 2.5;
   report.loop_seconds = 2;
   report.bytes_read = 54880000;
-  report.rows_missing = 10;
+  report.rows_flagged = report.rows_missing = 10;
   report.io = "scatter";
   report.isa = "avx512";
   for (u64 r = 0; r < phases.size(); ++r) report.ranks.push_back(rank(r, phases[r]));
@@ -104,6 +104,15 @@ TEST(Summary, SaysWhatHappened) {
   EXPECT_THAT(text, HasSubstr("bounded by scoring"));
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80U) << line;
+}
+
+TEST(Summary, CountsRowsOnceWhateverTheirFlagsAndTheModels) {
+  RunReport report = report_of({{.score = 1}});
+  report.models.resize(2);
+  report.rows_flagged = 12;
+  report.rows_nonfinite = 8;
+  EXPECT_THAT(format_summary(report, options(), style),
+              HasSubstr("69,988 ok, 10 missing, 8 non-finite (for any of 2 models)\n"));
 }
 
 TEST(Summary, OfAStoppedRunNamesThePartFile) {
@@ -183,7 +192,8 @@ DryRun some_plan() {
   DryRunModel model{"", "mlp.h5", "neural network, 784 features, 10 classes", "256 rows, max diff 3e-16", {}, {}};
   for (int i = 0; i < 784; ++i)
     model.binding.push_back({"pixel" + std::to_string(i), "/images[:, " + std::to_string(i) + "]", "uint8", i * 0.5});
-  model.columns.push_back({"label", 1, {9, 0, -1, 3, 0}, {"top", "1", "2", "dress", "4", "5", "6", "7", "8", "boot"}});
+  model.columns.push_back(
+      {"label", 1, {9, 0, -1, 3, 0}, {"top", "1", "2", "dress", "4", "5", "6", "7", "8", "boot"}, true});
   model.columns.push_back({"probability", 10, std::vector<double>(50, 0.1), {}});
   model.columns.push_back({"status", 1, {0, 0, 1, 2, 3}, {}});
   plan.models.push_back(model);

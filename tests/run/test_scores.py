@@ -1,4 +1,8 @@
 """The central tests: scores agree with scikit-learn, and their bytes depend on nothing but the row and the model."""
+import os
+import shutil
+
+import export_sklearn
 import h5py
 import numpy as np
 import pytest
@@ -150,3 +154,27 @@ def test_an_empty_dataset_is_refused(workplace, tmp_path):
                 "--output", tmp_path / "s.h5"], code=65)
     assert "in.h5" in done.stderr and "0 rows" in done.stderr
     assert not (tmp_path / "s.h5").exists() and not (tmp_path / "s.h5.part").exists()
+
+
+def test_names_that_are_not_utf8(workplace, alone, tmp_path):
+    name = os.fsencode(tmp_path) + b"/caf\xe9.h5"
+    shutil.copy(workplace / "run1.h5", name)
+    score(workplace, tmp_path / "s.h5", inputs=[os.fsdecode(name)])
+    with h5py.File(alone) as a, h5py.File(tmp_path / "s.h5") as b:
+        assert a["svm/decision"][:1000].tobytes() == b["svm/decision"][()].tobytes()
+
+
+def test_dry_run_of_a_multilabel_model_shows_which_labels_hold(workplace, tmp_path):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsRestClassifier
+
+    x = np.load(workplace / "x.npy")
+    y = np.c_[x[:, 0] > 0, x[:, 1] > 0].astype(int)
+    model = OneVsRestClassifier(LogisticRegression()).fit(x, y)
+    export_sklearn.save(str(tmp_path / "m.h5"), model, class_names=["red", "blue"])
+    done = run(["score", "--model", tmp_path / "m.h5", "--input", workplace / "all.h5", "--dataset", "/x", "--output",
+                tmp_path / "s.h5", "--dry-run"])
+    table = done.stdout.split("\n  label\n")[1].splitlines()
+    assert table[0].split() == ["row", "red", "blue"]
+    expected = model.predict(x[:5])
+    assert [line.split()[1:] for line in table[1:6]] == expected.astype(str).tolist()

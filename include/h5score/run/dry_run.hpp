@@ -22,7 +22,8 @@ struct DryRunColumn {
   std::string name;                      ///< "prediction", "label", "probability", "decision", "status"
   u64 width = 1;                         ///< values per row
   std::vector<double> values;            ///< sample rows x width; labels as codes, -1 = missing
-  std::vector<std::string> value_names;  ///< label: text of each code; else empty or one name per value
+  std::vector<std::string> value_names;  ///< codes: text of each code; else empty or one name per value
+  bool codes = false;                    ///< values are codes into value_names (labels but those of multi-label models)
 };
 
 struct DryRunModel {

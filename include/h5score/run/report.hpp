@@ -58,7 +58,8 @@ struct RunReport {
   double loop_seconds = 0;  ///< first fetch to last write
   u64 bytes_read = 0;
   u64 bytes_written = 0;
-  u64 rows_missing = 0;  ///< status flags over all rows and models
+  u64 rows_flagged = 0;  ///< rows of this run with any flag in any model's /status
+  u64 rows_missing = 0;  ///< with this flag; a row may have both
   u64 rows_nonfinite = 0;
   bool stopped = false;  ///< ended early, resumable
   std::vector<RankReport> ranks;
