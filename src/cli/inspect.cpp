@@ -66,7 +66,7 @@ class Inspect final : public Command {
       auto functions = storage::storage_functions();
       functions["model_text"] = model_text;
       functions["read_scores"] = storage::read_scores_handler;
-      h5::Sandbox sandbox(std::move(functions), limits);  // one per file: a damaged one may end it
+      h5::Sandbox sandbox(functions, limits);  // one per file: a damaged one may end it
       if (!first) std::fputs("\n", stdout);
       std::fputs(inspected(sandbox, path, style).c_str(), stdout);
       first = false;

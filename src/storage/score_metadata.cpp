@@ -10,7 +10,6 @@
 
 namespace h5score::storage {
 
-using base::Error;
 using base::ExitCode;
 using h5::check;
 using h5::Handle;
