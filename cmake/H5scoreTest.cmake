@@ -10,7 +10,7 @@ set(H5SCORE_TEST_ENV "H5SCORE_REALDATA=${H5SCORE_REALDATA}" "H5SCORE_TESTBED=${H
   "H5SCORE_PYTHON=${H5SCORE_PYTHON}" "H5SCORE_BIN=${PROJECT_BINARY_DIR}/h5score" "H5SCORE_MPIEXEC=${MPIEXEC_EXECUTABLE}"
   "H5SCORE_SANITIZE=${H5SCORE_SANITIZE}" "OMPI_ALLOW_RUN_AS_ROOT=1" "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"
   "OMPI_MCA_rmaps_base_oversubscribe=1" "OMPI_MCA_mpi_yield_when_idle=1" "OMPI_MCA_btl_base_warn_component_unused=0"
-  "OMPI_MCA_hwloc_base_binding_policy=none"
+  "OMPI_MCA_hwloc_base_binding_policy=none" "OMPI_MCA_pml=ob1"
   "ASAN_OPTIONS=detect_leaks=0" "UBSAN_OPTIONS=print_stacktrace=1"
   "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan.supp" "PYTHONDONTWRITEBYTECODE=1")
 

@@ -18,9 +18,37 @@ if(H5SCORE_LIBDEFLATE_INCLUDE AND H5SCORE_LIBDEFLATE_LIBRARY AND NOT TARGET h5sc
   target_link_libraries(h5score_deflate INTERFACE ${H5SCORE_LIBDEFLATE_LIBRARY})
 endif()
 
+find_path(H5SCORE_ISAL_INCLUDE isa-l/crc.h)
+find_library(H5SCORE_ISAL_LIBRARY NAMES isal)
+if(H5SCORE_ISAL_INCLUDE AND H5SCORE_ISAL_LIBRARY AND NOT TARGET h5score_isal)
+  add_library(h5score_isal INTERFACE IMPORTED)
+  target_include_directories(h5score_isal SYSTEM INTERFACE ${H5SCORE_ISAL_INCLUDE})
+  target_link_libraries(h5score_isal INTERFACE ${H5SCORE_ISAL_LIBRARY})
+endif()
+
 find_path(H5SCORE_XXHASH_INCLUDE xxhash.h)
 if(H5SCORE_XXHASH_INCLUDE AND NOT TARGET h5score_xxhash)
   add_library(h5score_xxhash INTERFACE IMPORTED)
   target_include_directories(h5score_xxhash SYSTEM INTERFACE ${H5SCORE_XXHASH_INCLUDE})
   target_compile_definitions(h5score_xxhash INTERFACE XXH_INLINE_ALL)
+endif()
+
+# Debian's own CMake files of libzip name tools that the development package lacks.
+find_path(H5SCORE_ZIP_INCLUDE zip.h)
+find_library(H5SCORE_ZIP_LIBRARY NAMES zip)
+if(H5SCORE_ZIP_INCLUDE AND H5SCORE_ZIP_LIBRARY AND NOT TARGET h5score_zip)
+  add_library(h5score_zip INTERFACE IMPORTED)
+  target_include_directories(h5score_zip SYSTEM INTERFACE ${H5SCORE_ZIP_INCLUDE})
+  target_link_libraries(h5score_zip INTERFACE ${H5SCORE_ZIP_LIBRARY})
+endif()
+
+# Of ONNX only the messages; its own CMake files name tools that need not be there.
+find_path(H5SCORE_ONNX_INCLUDE onnx/onnx_pb.h)
+find_library(H5SCORE_ONNX_LIBRARY NAMES onnx_proto)
+find_package(Protobuf QUIET)
+if(H5SCORE_ONNX_INCLUDE AND H5SCORE_ONNX_LIBRARY AND TARGET protobuf::libprotobuf AND NOT TARGET h5score_onnx)
+  add_library(h5score_onnx INTERFACE IMPORTED)
+  target_include_directories(h5score_onnx SYSTEM INTERFACE ${H5SCORE_ONNX_INCLUDE})
+  target_compile_definitions(h5score_onnx INTERFACE ONNX_NAMESPACE=onnx ONNX_ML=1)
+  target_link_libraries(h5score_onnx INTERFACE ${H5SCORE_ONNX_LIBRARY} protobuf::libprotobuf)
 endif()

@@ -1,15 +1,9 @@
-// Checksums by libdeflate (SIMD CRC-32) and xxHash.
+// Content hashes by xxHash; CRC-32 is in crc32_*.cpp.
 #include "h5score/base/hash.hpp"
 
-#include <libdeflate.h>
 #include <xxhash.h>
 
 namespace h5score::base {
-
-u32 crc32(ByteView bytes, u32 crc) {
-  if (bytes.empty()) return crc;  // libdeflate reads a null pointer as a request for the initial value
-  return libdeflate_crc32(crc, bytes.data(), bytes.size());
-}
 
 std::string content_hash(ByteView bytes) {
   XXH128_canonical_t canonical;

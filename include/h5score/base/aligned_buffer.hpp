@@ -1,5 +1,6 @@
 // A growing, reusable, 64-byte-aligned byte buffer. Reuse matters: a fresh buffer per block costs 5-10 times its copy
-// in page faults. Contents are not kept when it grows, and never initialised.
+// in page faults. Contents are not kept when it grows, and never initialised. It can also stand for memory that
+// somebody else owns, which it cannot outgrow.
 #pragma once
 
 #include "h5score/base/types.hpp"
@@ -17,10 +18,14 @@ class AlignedBuffer {
 
   AlignedBuffer() = default;
   explicit AlignedBuffer(std::size_t size) { resize(size); }
+  /// All of `memory`, which must be aligned so and outlive the buffer.
+  explicit AlignedBuffer(std::span<std::byte> memory)
+      : data_(memory.data(), Free(false)), size_(memory.size()), capacity_(memory.size()) {}
 
   /// Makes size() == size; the old contents are lost if the capacity grows. Throws std::bad_alloc.
   void resize(std::size_t size) {
     if (size > capacity_) {
+      if (data_ && !data_.get_deleter().owned) throw std::bad_alloc();
       const std::size_t rounded = (size + alignment - 1) / alignment * alignment;
       data_.reset();
       capacity_ = 0;
@@ -43,7 +48,12 @@ class AlignedBuffer {
 
  private:
   struct Free {
-    void operator()(std::byte* p) const { std::free(p); }
+    Free() noexcept : owned(true) {}
+    explicit Free(bool owned_memory) noexcept : owned(owned_memory) {}
+    bool owned;
+    void operator()(std::byte* p) const {
+      if (owned) std::free(p);
+    }
   };
   std::unique_ptr<std::byte, Free> data_;
   std::size_t size_ = 0;

@@ -10,6 +10,7 @@
 
 #include <cstring>
 #include <map>
+#include <new>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -34,6 +35,7 @@ class Writer {
   void raw(const void* data, std::size_t size) {
     if (size == 0) return;
     const auto old = bytes_.size();
+    if (size > bytes_.max_size() - old) throw std::bad_alloc();  // also tells the compiler that `size` is sane
     bytes_.resize(old + size);
     std::memcpy(bytes_.data() + old, data, size);
   }

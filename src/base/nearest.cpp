@@ -1,10 +1,10 @@
 // Distance between words.
-#include "nearest.hpp"
+#include "h5score/base/nearest.hpp"
 
 #include <algorithm>
 #include <vector>
 
-namespace h5score::cli {
+namespace h5score::base {
 namespace {
 
 // Three rows of the usual dynamic programme; the third serves swaps of neighbours.
@@ -26,13 +26,24 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return above[b.size()];
 }
 
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+bool equal_but_for_case(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
+}
+
 }  // namespace
 
 std::string nearest(std::string_view word, std::span<const std::string> candidates) {
   std::string best;
   std::size_t best_distance = std::max<std::size_t>(1, word.size() / 3) + 1;
   for (const auto& candidate : candidates) {
+    if (equal_but_for_case(word, candidate)) return candidate;
     const bool abbreviation = word.size() >= 2 && candidate.size() > word.size() && candidate.starts_with(word);
+    const std::size_t lengths = std::max(word.size(), candidate.size()) - std::min(word.size(), candidate.size());
+    if (!abbreviation && lengths >= best_distance) continue;  // the distance is at least that
     const std::size_t d = abbreviation ? 1 : distance(word, candidate);
     if (d >= best_distance) continue;
     best = candidate;
@@ -41,4 +52,4 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
   return best;
 }
 
-}  // namespace h5score::cli
+}  // namespace h5score::base
