@@ -176,6 +176,7 @@ void collect(const DatasetFacts& facts, const Grid& grid, u64 first, u64 count, 
 ChunkMap map_chunks(const DatasetFacts& facts, u64 first, u64 count) {
   const Grid grid(facts);
   const u64 chunks = base::checked_mul(count, grid.per_row);
+  if (chunks == 0) return {};
   if (chunks > most_chunks)
     throw Error(ExitCode::data, facts.file + ": " + facts.name + ": too many chunks",
                 std::to_string(chunks) + ", at most " + std::to_string(most_chunks), "select fewer rows with --rows");

@@ -5,6 +5,7 @@
 #include "h5score/h5/handle.hpp"
 #include "h5score/h5/io.hpp"
 
+#include <cstdint>
 #include <map>
 #include <mutex>
 
@@ -20,13 +21,15 @@ std::mutex& library_lock() {
   return lock;
 }
 
-Handle memory_file() {
+// The library refuses a second file of the same name while the first is open: each pipeline names its own.
+Handle memory_file(const void* owner) {
   initialise();
   const std::string what = "a file in memory cannot be made";
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), what, ExitCode::internal);
   constexpr std::size_t growth = std::size_t{1} << 20;
   check(H5Pset_fapl_core(access.get(), growth, false), what, ExitCode::internal);
-  return {H5Fcreate("h5score-chunk", H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), what, ExitCode::internal};
+  const std::string name = "h5score-chunk-" + std::to_string(reinterpret_cast<std::uintptr_t>(owner));
+  return {H5Fcreate(name.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), what, ExitCode::internal};
 }
 
 Handle creation_properties(const ChunkKind& kind, u32 mask, const Handle& type) {
@@ -90,7 +93,7 @@ class ChunkPipeline::Impl {
   const Handle& dataset_for(u32 mask) {
     Handle& dataset = datasets_[mask];
     if (dataset) return dataset;
-    if (!file_) file_ = memory_file();
+    if (!file_) file_ = memory_file(this);
     if (!type_) type_ = datatype(kind_.type);
     const std::vector<hsize_t> extents(kind_.chunk.begin(), kind_.chunk.end());
     const std::string what = "a dataset in memory cannot be made";

@@ -5,6 +5,8 @@
 #include "h5score/h5/io.hpp"
 
 #include "open_dataset.hpp"
+#include "packing.hpp"
+#include "record_type.hpp"
 
 #include <unistd.h>
 
@@ -18,47 +20,6 @@ using base::ElementKind;
 using base::ElementType;
 using base::Error;
 using base::ExitCode;
-
-// A datatype as a person would call it.
-std::string type_name(hid_t type) {
-  switch (H5Tget_class(type)) {
-    case H5T_INTEGER:
-    case H5T_FLOAT: {
-      const char* kind = H5Tget_class(type) == H5T_INTEGER ? "-bit integer" : "-bit float";
-      return std::to_string(H5Tget_precision(type)) + kind;
-    }
-    case H5T_BITFIELD:
-      return std::to_string(H5Tget_precision(type)) + "-bit field";
-    case H5T_STRING:
-      return H5Tis_variable_str(type) > 0 ? "variable-length text"
-                                          : "text of " + std::to_string(H5Tget_size(type)) + " bytes";
-    case H5T_COMPOUND:
-      return "compound of " + std::to_string(H5Tget_nmembers(type)) + " fields";
-    case H5T_ENUM:
-      return "enumeration";
-    case H5T_ARRAY:
-      return "array type";
-    case H5T_VLEN:
-      return "variable-length sequence";
-    case H5T_REFERENCE:
-      return "reference";
-    case H5T_OPAQUE:
-      return "opaque bytes";
-    default:
-      return "unknown type";
-  }
-}
-
-// PyTables stores booleans as 8-bit fields: a bit field that fills its bytes reads as an unsigned integer.
-std::optional<ElementType> stored_type(const Handle& type) {
-  if (H5Tget_class(type.get()) != H5T_BITFIELD) return element_type(type);
-  const std::size_t size = H5Tget_size(type.get());
-  const bool whole = H5Tget_precision(type.get()) == size * 8 && (size == 1 || size == 2 || size == 4 || size == 8);
-  if (!whole) return std::nullopt;
-  return ElementType{.kind = ElementKind::unsigned_integer,
-                     .size = base::narrow<u32>(size),
-                     .big_endian = H5Tget_order(type.get()) == H5T_ORDER_BE};
-}
 
 // What the library converts other numbers to: odd integers to 64 bits, odd floats (and wider integers) to float64.
 std::optional<ElementType> convertible_type(const Handle& type) {
@@ -87,6 +48,7 @@ void describe_type(const Handle& dataset, DatasetFacts& facts) {
   facts.utf8 = H5Tget_class(type.get()) == H5T_STRING && H5Tget_cset(type.get()) == H5T_CSET_UTF8;
   const bool number = facts.type && facts.type->numeric();
   facts.type_name = number ? to_string(*facts.type) : type_name(type.get());
+  describe_fields(type, facts);
 }
 
 void describe_space(const Handle& dataset, DatasetFacts& facts) {
@@ -155,8 +117,10 @@ void describe_chunks(const Handle& creation, DatasetFacts& facts) {
 
 // A fill value is only needed where bytes are decoded by us.
 void describe_fill(const Handle& dataset, const Handle& creation, DatasetFacts& facts) {
-  if (!facts.type) return;
-  facts.fill.assign(facts.type->size, std::byte{0});
+  if (!facts.type && !facts.raw_records) return;
+  const u64 size = facts.type ? facts.type->size : facts.record_bytes;
+  if (size > most_element_bytes) return;
+  facts.fill.assign(size, std::byte{0});
   H5D_fill_value_t state = H5D_FILL_VALUE_UNDEFINED;
   check(H5Pfill_value_defined(creation.get(), &state), "the fill value cannot be read");
   if (state != H5D_FILL_VALUE_USER_DEFINED) return;
@@ -217,6 +181,8 @@ DatasetFacts describe(const Handle& dataset) {
   describe_space(dataset, facts);
   describe_type(dataset, facts);
   describe_layout(dataset, facts);
+  describe_packing(dataset, facts);
+  facts.meaning = meaning_of(dataset);
   return facts;
 }
 
@@ -235,6 +201,27 @@ herr_t visit_objects(const Handle& file, std::vector<std::string>& names) {
 #else
   return H5Ovisit(file.get(), H5_INDEX_NAME, H5_ITER_INC, collect_dataset, &names);
 #endif
+}
+
+herr_t collect_external(hid_t /*root*/, const char* name, const H5L_info_t* info, void* data) noexcept {
+  try {
+    if (info->type == H5L_TYPE_EXTERNAL) static_cast<std::vector<std::string>*>(data)->emplace_back(name);
+    return 0;
+  } catch (const std::exception&) {
+    return -1;
+  }
+}
+
+void add_dataset(const Handle& file, const std::string& name, std::vector<DatasetFacts>& all) {
+  try {
+    const Handle dataset = open_dataset(file, name);
+    DatasetFacts facts = describe(dataset);
+    facts.name = name;  // of an object behind an external link the library tells the name in the other file
+    facts.stored_bytes = H5Dget_storage_size(dataset.get());
+    all.push_back(std::move(facts));
+  } catch (const Error&) {
+    H5Eclear2(H5E_DEFAULT);  // a damaged dataset must not hide the others; opening it by name says what is wrong
+  }
 }
 
 }  // namespace
@@ -280,20 +267,53 @@ DatasetFacts describe_dataset(const std::string& path, const std::string& datase
   }
 }
 
+namespace {
+
+constexpr u64 most_members = u64{1} << 20;
+
+void add_members(const Handle& group, const std::string& prefix, u64 depth, std::vector<Member>& members) {
+  for (const auto& link : links_of(group, most_members)) {
+    const std::string name = prefix + link.name;
+    try {
+      const Handle object(H5Oopen(group.get(), link.name.c_str(), H5P_DEFAULT), name);
+      if (H5Iget_type(object.get()) == H5I_DATASET)
+        members.push_back({name, describe(object)});
+      else if (H5Iget_type(object.get()) == H5I_GROUP && depth > 1)
+        add_members(object, name + "/", depth - 1, members);
+      else
+        members.push_back({name, {}});
+    } catch (const Error&) {
+      H5Eclear2(H5E_DEFAULT);  // one link that leads nowhere must not hide the others
+      members.push_back({name, {}});
+    }
+  }
+}
+
+}  // namespace
+
+bool is_group(const std::string& path, const std::string& name) {
+  const Handle file = open_file(path);
+  const Handle object(H5Oopen(file.get(), name.c_str(), H5P_DEFAULT),
+                      path + ": there is no dataset or group '" + name + "'");
+  return H5Iget_type(object.get()) == H5I_GROUP;
+}
+
+std::vector<Member> describe_members(const std::string& path, const std::string& group, u64 depth) {
+  const Handle file = open_file(path);
+  std::vector<Member> members;
+  add_members(open_group(file, group), "", depth, members);
+  return members;
+}
+
 std::vector<DatasetFacts> describe_all_datasets(const std::string& path) {
   const Handle file = open_file(path);
   std::vector<std::string> names;
   check(visit_objects(file, names), path + ": the objects cannot be listed");
+  check(H5Lvisit(file.get(), H5_INDEX_NAME, H5_ITER_INC, collect_external, &names),
+        path + ": the links cannot be listed");
+  std::sort(names.begin(), names.end());
   std::vector<DatasetFacts> all;
-  for (const auto& name : names) {
-    try {
-      const Handle dataset = open_dataset(file, "/" + name);
-      all.push_back(describe(dataset));
-      all.back().stored_bytes = H5Dget_storage_size(dataset.get());
-    } catch (const Error&) {
-      H5Eclear2(H5E_DEFAULT);  // a damaged dataset must not hide the others; opening it by name says what is wrong
-    }
-  }
+  for (const auto& name : names) add_dataset(file, "/" + name, all);
   return all;
 }
 

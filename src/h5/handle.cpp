@@ -1,6 +1,8 @@
 // Error translation and lifetime of HDF5 identifiers.
 #include "h5score/h5/handle.hpp"
 
+#include "h5score/h5/lzf.hpp"
+
 #include <string_view>
 
 namespace h5score::h5 {
@@ -36,6 +38,7 @@ void initialise() {
     check(H5open(), "the HDF5 library does not start", base::ExitCode::internal);
     check(H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr), "HDF5 error printing cannot be switched off",
           base::ExitCode::internal);
+    register_lzf();
     return true;
   }();
   static_cast<void>(done);

@@ -152,6 +152,18 @@ Handle open_file(const std::string& path, const Handle& access) {
   return {H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), path + ": not a readable HDF5 file"};
 }
 
+Handle open_image(base::ByteView image) {
+  // Without bytes the driver would look for a file of that name.
+  if (image.empty()) throw Error(ExitCode::data, "not a readable HDF5 file", "it is empty");
+  const Handle access = lock_free_access();
+  constexpr std::size_t growth = std::size_t{1} << 20;
+  check(H5Pset_fapl_core(access.get(), growth, false), "a file in memory cannot be made", ExitCode::internal);
+  std::vector<std::byte> bytes(image.begin(), image.end());  // the C interface wants them writable, and copies them
+  check(H5Pset_file_image(access.get(), bytes.data(), bytes.size()), "a file in memory cannot be made",
+        ExitCode::internal);
+  return {H5Fopen("image", H5F_ACC_RDONLY, access.get()), "not a readable HDF5 file"};
+}
+
 Handle create_file(const std::string& path) {
   const Handle access = lock_free_access();
   return {H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), path + ": cannot be created",
@@ -212,6 +224,19 @@ std::vector<std::string> read_strings(const Handle& dataset, u64 limit) {
   });
 }
 
+std::vector<std::string> read_string_field(const Handle& dataset, const std::string& field, u64 limit) {
+  const std::string what = "field '" + field + "' cannot be read";
+  const Handle records(H5Dget_type(dataset.get()), what);
+  if (H5Tget_class(records.get()) != H5T_COMPOUND) throw Error(ExitCode::data, what, "the dataset has no fields");
+  const int index = check(H5Tget_member_index(records.get(), field.c_str()), what);
+  const Handle type(H5Tget_member_type(records.get(), static_cast<unsigned>(index)), what);
+  return strings_of(type, checked_elements(dataset, limit), [&](hid_t member, void* buffer) {
+    const Handle alone(H5Tcreate(H5T_COMPOUND, H5Tget_size(member)), what, ExitCode::internal);
+    check(H5Tinsert(alone.get(), field.c_str(), 0, member), what, ExitCode::internal);
+    check(H5Dread(dataset.get(), alone.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, buffer), what);
+  });
+}
+
 bool has_attribute(const Handle& object, const std::string& name) {
   return H5Aexists(object.get(), name.c_str()) > 0;
 }
@@ -226,12 +251,32 @@ std::string read_string_attribute(const Handle& object, const std::string& name)
   })[0];
 }
 
+std::vector<std::string> read_strings_attribute(const Handle& object, const std::string& name, u64 limit) {
+  const Handle attribute = open_attribute(object, name);
+  const Handle type(H5Aget_type(attribute.get()), "attribute '" + name + "' cannot be read");
+  const u64 n = checked_elements(attribute, limit);
+  if (n == 0) return {};
+  return strings_of(type, n, [&](hid_t memory_type, void* buffer) {
+    check(H5Aread(attribute.get(), memory_type, buffer), "attribute '" + name + "' cannot be read");
+  });
+}
+
 double read_double_attribute(const Handle& object, const std::string& name) {
   return read_scalar_attribute<double>(object, name, H5T_NATIVE_DOUBLE);
 }
 
 base::i64 read_integer_attribute(const Handle& object, const std::string& name) {
   return read_scalar_attribute<base::i64>(object, name, H5T_NATIVE_INT64);
+}
+
+std::vector<base::i64> read_integers_attribute(const Handle& object, const std::string& name, u64 limit) {
+  const Handle attribute = open_attribute(object, name);
+  if (class_of(attribute) != H5T_INTEGER)
+    throw Error(ExitCode::data, "attribute '" + name + "' does not hold integers");
+  std::vector<base::i64> values(checked_elements(attribute, limit));
+  if (!values.empty())
+    check(H5Aread(attribute.get(), H5T_NATIVE_INT64, values.data()), "attribute '" + name + "' cannot be read");
+  return values;
 }
 
 void write_attribute(const Handle& object, const std::string& name, const std::string& value) {
@@ -246,6 +291,15 @@ void write_attribute(const Handle& object, const std::string& name, double value
 
 void write_attribute(const Handle& object, const std::string& name, base::i64 value) {
   write_scalar_attribute(object, name, H5T_STD_I64LE, H5T_NATIVE_INT64, &value);
+}
+
+void write_attribute(const Handle& object, const std::string& name, const std::vector<base::i64>& values) {
+  const std::string what = "attribute '" + name + "' cannot be written";
+  const hsize_t extent = values.size();
+  const Handle space(H5Screate_simple(1, &extent, nullptr), what);
+  const Handle attribute(H5Acreate2(object.get(), name.c_str(), H5T_STD_I64LE, space.get(), H5P_DEFAULT, H5P_DEFAULT),
+                         what);
+  if (!values.empty()) check(H5Awrite(attribute.get(), H5T_NATIVE_INT64, values.data()), what);
 }
 
 void write_doubles(const Handle& where, const std::string& name, const std::vector<u64>& shape,

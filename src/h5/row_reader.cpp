@@ -4,6 +4,7 @@
 #include "h5score/h5/io.hpp"
 
 #include "open_dataset.hpp"
+#include "record_type.hpp"
 
 #include <unistd.h>
 
@@ -75,6 +76,16 @@ class RowReader::Impl {
     return bytes;
   }
 
+  Bytes read_records(RowRange rows) {
+    const Handle stored(H5Dget_type(open_.dataset.get()), "a datatype cannot be read");
+    const Handle record = record_type(stored);
+    if (!record || H5Tget_size(record.get()) != facts_.record_bytes)
+      throw Error(ExitCode::data, where() + ": its records are not what they were");
+    Bytes bytes(base::checked_mul(base::checked_mul(rows.size(), row_elements_), facts_.record_bytes));
+    if (!bytes.empty()) read_into(rows, record, bytes.data());
+    return bytes;
+  }
+
   u32 longest_string() {
     constexpr u64 batch = u64{1} << 16;
     const u64 step = std::max<u64>(1, batch / std::max<u64>(1, row_elements_));
@@ -133,6 +144,9 @@ RowReader::~RowReader() = default;
 
 Bytes RowReader::read(RowRange rows, const ElementType& type) {
   return impl_->read(rows, type);
+}
+Bytes RowReader::read_records(RowRange rows) {
+  return impl_->read_records(rows);
 }
 u32 RowReader::longest_string() {
   return impl_->longest_string();

@@ -86,6 +86,11 @@ StoredKind stored_kind(const Handle& dataset) {
   }
 }
 
+bool is_float64(const Handle& dataset) {
+  const Handle type(H5Dget_type(dataset.get()), "a datatype cannot be read");
+  return H5Tget_class(type.get()) == H5T_FLOAT && H5Tget_size(type.get()) > 4;
+}
+
 void check_stored(const Handle& dataset, u64 file_bytes) {
   constexpr u64 ratio = 1100;
   constexpr u64 always_allowed = u64{1} << 20;

@@ -1,4 +1,4 @@
-// HDF5's own filters on a chunk in memory: for filters that have no decoder of ours (lzf, szip, scale-offset, n-bit,
+// HDF5's own filters on a chunk in memory: for filters that have no decoder of ours (szip, scale-offset, n-bit,
 // plugins such as blosc). It uses a file in memory and never one on disk. Free of <hdf5.h>.
 #pragma once
 

@@ -4,6 +4,7 @@
 
 #include "h5score/base/element_type.hpp"
 #include "h5score/base/types.hpp"
+#include "h5score/h5/dataset.hpp"
 #include "h5score/h5/handle.hpp"
 
 #include <optional>
@@ -25,6 +26,9 @@ Handle lock_free_access();
 Handle open_file(const std::string& path);
 Handle open_file(const std::string& path, const Handle& access);
 
+/// Opens the bytes of an HDF5 file that lies in memory. Throws Error(data) where they are none.
+Handle open_image(base::ByteView image);
+
 /// True if link `name` exists in `where` and leads to an object.
 bool exists(const Handle& where, const std::string& name);
 Handle open_group(const Handle& where, const std::string& name);
@@ -45,6 +49,8 @@ std::vector<Link> links_of(const Handle& group, base::u64 limit);
 std::vector<std::string> attribute_names(const Handle& object, base::u64 limit);
 
 StoredKind stored_kind(const Handle& dataset);
+/// True for floating-point numbers of more than 4 bytes.
+bool is_float64(const Handle& dataset);
 /// Throws Error(data) unless the dataset is stored inside its own file (neither virtual nor external) and a file of
 /// `file_bytes` can hold it: uncompressed data must be there byte for byte; filtered data may be up to 1100 times
 /// smaller (deflate cannot do better than 1032), or any number of times up to 1 MiB. To be called before allocating.
@@ -59,16 +65,28 @@ std::vector<double> read_doubles(const Handle& dataset, base::u64 limit);
 std::vector<base::i64> read_integers(const Handle& dataset, base::u64 limit);
 /// Whole dataset of strings, fixed or variable length.
 std::vector<std::string> read_strings(const Handle& dataset, base::u64 limit);
+/// The strings of one field of a dataset of records.
+std::vector<std::string> read_string_field(const Handle& dataset, const std::string& field, base::u64 limit);
 
 bool has_attribute(const Handle& object, const std::string& name);
 /// Scalar attributes. Throw Error(data) naming the attribute if it is absent or of another class or not one element.
 std::string read_string_attribute(const Handle& object, const std::string& name);
 double read_double_attribute(const Handle& object, const std::string& name);
 base::i64 read_integer_attribute(const Handle& object, const std::string& name);
+/// An attribute of texts of any shape; an empty one may be of any type (numpy's type of an empty list is float64).
+std::vector<std::string> read_strings_attribute(const Handle& object, const std::string& name, base::u64 limit);
+/// An attribute of integers of any shape.
+std::vector<base::i64> read_integers_attribute(const Handle& object, const std::string& name, base::u64 limit);
+
+/// Those of netCDF's and CF's attributes that tell what a dataset's values mean: scale_factor, add_offset, _FillValue,
+/// missing_value, valid_min, valid_max, valid_range, _Unsigned, units, calendar, long_name, standard_name. What is
+/// neither one text nor numbers is left out.
+std::vector<Attribute> meaning_of(const Handle& dataset);
 
 void write_attribute(const Handle& object, const std::string& name, const std::string& value);
 void write_attribute(const Handle& object, const std::string& name, double value);
 void write_attribute(const Handle& object, const std::string& name, base::i64 value);
+void write_attribute(const Handle& object, const std::string& name, const std::vector<base::i64>& values);
 
 /// Creates and fills a contiguous dataset below `where`; missing parent groups are made.
 void write_doubles(const Handle& where, const std::string& name, const std::vector<base::u64>& shape,
