@@ -18,30 +18,24 @@ using kernels::Map;
 
 constexpr base::ElementType kLabelType{base::ElementKind::signed_integer, 4};
 constexpr base::ElementType kStatusType{base::ElementKind::unsigned_integer, 1};
-constexpr double kLeastPairProbability = 1e-7;  // LIBSVM's min_prob
+template <class T>
+constexpr T kLeastPairProbability = static_cast<T>(1e-7);  // LIBSVM's min_prob
 
-/// First index of the largest of n values, `stride` apart.
-u64 first_largest(const double* values, u64 n, u64 stride) {
-  u64 best = 0;
-  for (u64 j = 1; j < n; ++j)
-    if (values[j * stride] > values[best * stride]) best = j;
-  return best;
-}
-
-void put_label(std::byte* to, u64 index, i32 label) {
-  std::memcpy(to + index * sizeof label, &label, sizeof label);
+template <class Value>
+void put(std::byte* to, u64 index, Value value) {
+  std::memcpy(to + index * sizeof value, &value, sizeof value);
 }
 
 }  // namespace
 
-HeadEvaluator::HeadEvaluator(const Head& head, u64 width, Precision precision)
+template <class T>
+HeadEvaluator<T>::HeadEvaluator(const Head& head, u64 width)
     : head_{head.kind, head.link, head.decision_ovr && class_count(head.classes) > 2, head.label_by_probability},
-      prob_a_(head.prob_a),
-      prob_b_(head.prob_b),
+      prob_a_(head.prob_a.begin(), head.prob_a.end()),
+      prob_b_(head.prob_b.begin(), head.prob_b.end()),
       width_(width),
       classes_(class_count(head.classes)),
-      threshold_(head.link == Link::identity ? 0.5 : 0),
-      wide_(precision == Precision::float64) {
+      threshold_(static_cast<T>(head.link == Link::identity ? 0.5 : 0)) {
   if (head.kind == HeadKind::values) {
     add_column(ResultKind::prediction, width, width > 1);
   } else {
@@ -54,18 +48,37 @@ HeadEvaluator::HeadEvaluator(const Head& head, u64 width, Precision precision)
   add_column(ResultKind::status, 1, false);
 }
 
-void HeadEvaluator::add_column(ResultKind kind, u64 width, bool matrix) {
-  const base::ElementType floating{base::ElementKind::floating, wide_ ? 8U : 4U};
+template <class T>
+void HeadEvaluator<T>::add_column(ResultKind kind, u64 width, bool matrix) {
+  const base::ElementType floating{base::ElementKind::floating, sizeof(T)};
   const auto type = kind == ResultKind::label ? kLabelType : kind == ResultKind::status ? kStatusType : floating;
   columns_.push_back({kind, type, width, matrix});
 }
 
-u64 HeadEvaluator::scratch_columns() const {
-  const u64 probability = head_.link == Link::none ? 0 : probability_width();
-  return 2 + std::max({width_, classes_, u64{2}}) + probability;  // accumulator, spare; work; probabilities
+template <class T>
+TileResults HeadEvaluator<T>::behind(TileResults results, u64 row) const {
+  std::byte** const places[] = {&results.prediction, &results.label, &results.probability, &results.decision,
+                                &results.status};
+  for (const ResultColumn& column : columns_) {
+    std::byte*& place = *places[static_cast<u64>(column.kind)];
+    if (place != nullptr) place += row * column.row_bytes();
+  }
+  return results;
 }
 
-double HeadEvaluator::flops() const {
+template <class T>
+u64 HeadEvaluator<T>::work_columns() const {
+  return std::max({width_, classes_, u64{2}});
+}
+
+template <class T>
+u64 HeadEvaluator<T>::scratch_columns() const {
+  const u64 probability = head_.link == Link::none ? 0 : probability_width();
+  return 1 + work_columns() + probability;  // accumulator; work; probabilities
+}
+
+template <class T>
+double HeadEvaluator<T>::flops() const {
   const auto width = static_cast<double>(width_);
   const auto classes = static_cast<double>(classes_);
   double flops = 3 * width;
@@ -74,16 +87,11 @@ double HeadEvaluator::flops() const {
   return flops;
 }
 
-void HeadEvaluator::run(const HeadFrame& f) const {
-  double* accumulator = f.scratch;
-  double* work = f.scratch + 2 * f.rows;
-  double* p = work + std::max({width_, classes_, u64{2}}) * f.rows;
-  std::fill_n(accumulator, f.rows, 0.0);
-  f.table.mark_nonfinite(f.z, f.rows, width_, accumulator);
-  for (u64 i = 0; i < f.valid_rows; ++i)
-    if (f.status[i] == status_ok && std::isnan(accumulator[i])) f.status[i] = status_nonfinite;
-  f.meter.spend(f.rows * width_);
-
+template <class T>
+void HeadEvaluator<T>::run(Frame f) const {
+  complete_status(f);
+  T* work = f.scratch + f.rows;
+  T* p = work + work_columns() * f.rows;
   const bool need_p = head_.link != Link::none &&
                       (f.results.probability != nullptr || (f.results.label != nullptr && head_.label_by_probability));
   if (need_p) probabilities(f, p);
@@ -97,67 +105,74 @@ void HeadEvaluator::run(const HeadFrame& f) const {
   if (f.results.status != nullptr) std::memcpy(f.results.status, f.status, f.valid_rows);
 }
 
-void HeadEvaluator::probabilities(const HeadFrame& f, double* p) const {
+template <class T>
+void HeadEvaluator<T>::complete_status(Frame& f) const {
+  f.meter.spend(f.rows * width_);
+  if (f.table.all_finite(f.z, f.rows * width_)) return;
+  T* accumulator = f.scratch;
+  std::fill_n(accumulator, f.rows, T{0});
+  f.table.mark_nonfinite(f.z, f.rows, width_, accumulator);
+  for (u64 i = 0; i < f.valid_rows; ++i)
+    if (f.status[i] == status_ok && std::isnan(accumulator[i])) f.status[i] = status_nonfinite;
+  f.all_ok = false;
+}
+
+template <class T>
+void HeadEvaluator<T>::probabilities(const Frame& f, T* p) const {
   f.meter.spend(f.rows * width_ * 25);
   if (head_.kind == HeadKind::binary) return binary_probabilities(f, p);
-  if (head_.link == Link::softmax) return softmax(f, p);
   if (head_.link == Link::normalized_sigmoid) return normalized_sigmoid(f, p);
   if (head_.link == Link::platt) return coupled(f, p);
   std::copy_n(f.z, f.rows * width_, p);
+  if (head_.link == Link::softmax) f.table.softmax(p, f.rows, width_);
   if (head_.link == Link::sigmoid) f.table.map(Map::sigmoid, 0, p, f.rows * width_);
 }
 
-void HeadEvaluator::binary_probabilities(const HeadFrame& f, double* p) const {
-  double* p0 = p;
-  double* p1 = p + f.rows;
-  for (u64 i = 0; i < f.rows; ++i) {
-    const double z = f.z[i];
-    if (head_.link == Link::softmax) {  // over (-z, z): both sides accurate
-      p1[i] = 2 * z;
-      p0[i] = -2 * z;
-    } else {
-      p1[i] = head_.link == Link::platt ? -(prob_a_[0] * z + prob_b_[0]) : z;
-    }
+// Both sides are accurate, also next to 0 and 1, where the link is a function of z.
+template <class T>
+void HeadEvaluator<T>::binary_probabilities(const Frame& f, T* p) const {
+  T* p0 = p;
+  T* p1 = p + f.rows;
+  const T factor = head_.link == Link::softmax ? T{2} : T{1};  // softmax is over (-z, z)
+  if (head_.link == Link::platt) {
+    for (u64 i = 0; i < f.rows; ++i) p1[i] = -(prob_a_[0] * f.z[i] + prob_b_[0]);
+  } else {
+    for (u64 i = 0; i < f.rows; ++i) p1[i] = factor * f.z[i];
   }
-  if (head_.link != Link::identity) f.table.map(Map::sigmoid, 0, p1, f.rows);
-  if (head_.link == Link::softmax) return f.table.map(Map::sigmoid, 0, p0, f.rows);
-  if (head_.link == Link::platt) f.table.clip(p1, f.rows, kLeastPairProbability, 1 - kLeastPairProbability);
-  for (u64 i = 0; i < f.rows; ++i) p0[i] = 1 - p1[i];
-  if (head_.link == Link::platt) couple(f, p0, p);  // scikit-learn's copy of LIBSVM couples two classes, too
-}
-
-void HeadEvaluator::softmax(const HeadFrame& f, double* p) const {
-  double* accumulator = f.scratch;
-  std::copy_n(f.z, f.rows * width_, p);
-  std::fill_n(accumulator, f.rows, -std::numeric_limits<double>::infinity());
-  f.table.fold(Fold::largest, p, f.rows, width_, accumulator);
-  f.table.exp_shifted(p, f.rows, width_, accumulator);
-  std::fill_n(accumulator, f.rows, 0.0);
-  f.table.fold(Fold::sum, p, f.rows, width_, accumulator);
-  f.table.divide(p, f.rows, width_, accumulator);
+  if (head_.link == Link::identity) {
+    for (u64 i = 0; i < f.rows; ++i) p0[i] = 1 - p1[i];
+    return;
+  }
+  for (u64 i = 0; i < f.rows; ++i) p0[i] = -p1[i];
+  f.table.map(Map::sigmoid, 0, p, f.rows * 2);
+  if (head_.link != Link::platt) return;
+  f.table.clip(p, f.rows * 2, kLeastPairProbability<T>, 1 - kLeastPairProbability<T>);
+  couple(f, p0, p);  // scikit-learn's copy of LIBSVM couples two classes, too
 }
 
 // Where every sigmoid underflows to 0 scikit-learn divides 0 by 0; the classes are then equally likely here.
-void HeadEvaluator::normalized_sigmoid(const HeadFrame& f, double* p) const {
-  double* sum = f.scratch;
+template <class T>
+void HeadEvaluator<T>::normalized_sigmoid(const Frame& f, T* p) const {
+  T* sum = f.scratch;
   std::copy_n(f.z, f.rows * width_, p);
   f.table.map(Map::sigmoid, 0, p, f.rows * width_);
-  std::fill_n(sum, f.rows, 0.0);
+  std::fill_n(sum, f.rows, T{0});
   f.table.fold(Fold::sum, p, f.rows, width_, sum);
   for (u64 i = 0; i < f.rows; ++i) {
     if (sum[i] != 0) continue;
     for (u64 j = 0; j < width_; ++j) p[j * f.rows + i] = 1;
-    sum[i] = static_cast<double>(width_);
+    sum[i] = static_cast<T>(width_);
   }
   f.table.divide(p, f.rows, width_, sum);
 }
 
-void HeadEvaluator::coupled(const HeadFrame& f, double* p) const {
-  double* r = f.scratch + 2 * f.rows;
+template <class T>
+void HeadEvaluator<T>::coupled(const Frame& f, T* p) const {
+  T* r = f.scratch + f.rows;
   for (u64 pair = 0; pair < width_; ++pair)
     for (u64 i = 0; i < f.rows; ++i) r[pair * f.rows + i] = -(prob_a_[pair] * f.z[pair * f.rows + i] + prob_b_[pair]);
   f.table.map(Map::sigmoid, 0, r, f.rows * width_);
-  f.table.clip(r, f.rows * width_, kLeastPairProbability, 1 - kLeastPairProbability);
+  f.table.clip(r, f.rows * width_, kLeastPairProbability<T>, 1 - kLeastPairProbability<T>);
   if (classes_ > 2) return couple(f, r, p);
   for (u64 i = 0; i < f.rows; ++i) {  // LIBSVM 3.24 does not couple two classes
     p[i] = r[i];
@@ -166,20 +181,22 @@ void HeadEvaluator::coupled(const HeadFrame& f, double* p) const {
 }
 
 // `r`: pairwise probabilities, one column per pair; may be the first columns of p.
-void HeadEvaluator::couple(const HeadFrame& f, const double* r, double* p) const {
+template <class T>
+void HeadEvaluator<T>::couple(const Frame& f, const T* r, T* p) const {
   Coupling coupling(classes_);
   std::vector<double> pairwise(width_);
   for (u64 i = 0; i < f.valid_rows; ++i) {
     if (f.status[i] != status_ok) continue;
-    for (u64 pair = 0; pair < width_; ++pair) pairwise[pair] = r[pair * f.rows + i];
+    for (u64 pair = 0; pair < width_; ++pair) pairwise[pair] = static_cast<double>(r[pair * f.rows + i]);
     const std::vector<double>& row = coupling(pairwise);
-    for (u64 j = 0; j < classes_; ++j) p[j * f.rows + i] = row[j];
+    for (u64 j = 0; j < classes_; ++j) p[j * f.rows + i] = static_cast<T>(row[j]);
     f.meter.spend(classes_ * classes_ * 100 * 8);  // scalar code: one element at a time
   }
 }
 
 // As sklearn.utils.multiclass._ovr_decision_function(z < 0, -z, c): votes plus confidences squashed into (-1/3, 1/3).
-void HeadEvaluator::decision_ovr(const HeadFrame& f, double* decision) const {
+template <class T>
+void HeadEvaluator<T>::decision_ovr(const Frame& f, T* decision) const {
   std::vector<double> votes(classes_);
   std::vector<double> confidence(classes_);
   for (u64 row = 0; row < f.valid_rows; ++row) {
@@ -188,63 +205,63 @@ void HeadEvaluator::decision_ovr(const HeadFrame& f, double* decision) const {
     u64 pair = 0;
     for (u64 i = 0; i < classes_; ++i)
       for (u64 j = i + 1; j < classes_; ++j, ++pair) {
-        const double z = f.z[pair * f.rows + row];
+        const auto z = static_cast<double>(f.z[pair * f.rows + row]);
         confidence[i] += z;
         confidence[j] -= z;
         votes[z < 0 ? j : i] += 1;
       }
     for (u64 c = 0; c < classes_; ++c)
-      decision[c * f.rows + row] = votes[c] + confidence[c] / (3 * (std::abs(confidence[c]) + 1));
+      decision[c * f.rows + row] = static_cast<T>(votes[c] + confidence[c] / (3 * (std::abs(confidence[c]) + 1)));
     f.meter.spend(width_ * 8);
   }
 }
 
-std::int32_t HeadEvaluator::label(const HeadFrame& f, u64 row, const double* p, std::vector<u64>& votes) const {
-  const double* z = f.z + row;
-  switch (head_.kind) {
-    case HeadKind::binary:
-    case HeadKind::one_class:
-      return z[0] > threshold_ ? 1 : 0;
-    case HeadKind::one_vs_one: {
-      if (head_.label_by_probability) return static_cast<i32>(first_largest(p + row, classes_, f.rows));
-      std::fill(votes.begin(), votes.end(), 0);
-      u64 pair = 0;
-      for (u64 i = 0; i < classes_; ++i)
-        for (u64 j = i + 1; j < classes_; ++j, ++pair) ++votes[z[pair * f.rows] > 0 ? i : j];
-      return static_cast<i32>(std::max_element(votes.begin(), votes.end()) - votes.begin());
-    }
-    default:
-      return static_cast<i32>(first_largest(z, width_, f.rows));
-  }
-}
-
-void HeadEvaluator::write_labels(const HeadFrame& f, const double* p) const {
+// LIBSVM's rule: a pair's value above 0 votes for its first class; the first of the classes with most votes wins.
+template <class T>
+void HeadEvaluator<T>::votes(const Frame& f, i32* label) const {
   std::vector<u64> votes(classes_);
-  const u64 n = head_.kind == HeadKind::multilabel ? width_ : 1;
-  for (u64 i = 0; i < f.valid_rows; ++i) {
-    const bool ok = f.status[i] == status_ok;
-    for (u64 j = 0; j < n; ++j) {
-      const bool set = f.z[j * f.rows + i] > threshold_;
-      const i32 value = head_.kind == HeadKind::multilabel ? i32{set} : ok ? label(f, i, p, votes) : 0;
-      put_label(f.results.label, i * n + j, ok ? value : -1);
-    }
+  for (u64 row = 0; row < f.valid_rows; ++row) {
+    std::fill(votes.begin(), votes.end(), 0);
+    u64 pair = 0;
+    for (u64 i = 0; i < classes_; ++i)
+      for (u64 j = i + 1; j < classes_; ++j, ++pair) ++votes[f.z[pair * f.rows + row] > 0 ? i : j];
+    label[row] = static_cast<i32>(std::max_element(votes.begin(), votes.end()) - votes.begin());
   }
-  f.meter.spend(f.valid_rows * width_ * 4);
 }
 
-void HeadEvaluator::write(const HeadFrame& f, const double* values, u64 width, std::byte* to) const {
-  const double nan = std::numeric_limits<double>::quiet_NaN();
-  for (u64 i = 0; i < f.valid_rows; ++i)
-    for (u64 j = 0; j < width; ++j) {
-      const double value = f.status[i] == status_ok ? values[j * f.rows + i] : nan;
-      if (wide_) {
-        std::memcpy(to + (i * width + j) * sizeof value, &value, sizeof value);
-      } else {
-        const float single = static_cast<float>(value);
-        std::memcpy(to + (i * width + j) * sizeof single, &single, sizeof single);
-      }
-    }
-  f.meter.spend(f.valid_rows * width * 4);
+template <class T>
+void HeadEvaluator<T>::write_labels(const Frame& f, const T* p) const {
+  auto* label = reinterpret_cast<i32*>(f.scratch + f.rows);
+  u64 n = 1;
+  if (head_.kind == HeadKind::multilabel) {
+    n = width_;
+    f.table.above(f.z, f.rows * n, threshold_, label);
+  } else if (head_.kind == HeadKind::binary || head_.kind == HeadKind::one_class) {
+    f.table.above(f.z, f.rows, threshold_, label);
+  } else if (head_.label_by_probability) {
+    f.table.first_largest(p, f.rows, classes_, label);
+  } else if (head_.kind == HeadKind::one_vs_one) {
+    votes(f, label);
+  } else {
+    f.table.first_largest(f.z, f.rows, width_, label);
+  }
+  auto* out = reinterpret_cast<unsigned char*>(f.results.label);
+  f.tables.single.to_rows(reinterpret_cast<const float*>(label), f.rows, f.valid_rows, n, out);
+  f.meter.spend(f.valid_rows * width_ * 4);
+  for (u64 i = 0; !f.all_ok && i < f.valid_rows; ++i)
+    for (u64 j = 0; f.status[i] != status_ok && j < n; ++j) put(f.results.label, i * n + j, i32{-1});
 }
+
+template <class T>
+void HeadEvaluator<T>::write(const Frame& f, const T* values, u64 width, std::byte* to) const {
+  f.table.to_rows(values, f.rows, f.valid_rows, width, reinterpret_cast<unsigned char*>(to));
+  f.meter.spend(f.valid_rows * width * 4);
+  for (u64 i = 0; !f.all_ok && i < f.valid_rows; ++i)
+    for (u64 j = 0; f.status[i] != status_ok && j < width; ++j)
+      put(to, i * width + j, std::numeric_limits<T>::quiet_NaN());
+}
+
+template class HeadEvaluator<float>;
+template class HeadEvaluator<double>;
 
 }  // namespace h5score::model

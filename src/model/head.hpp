@@ -1,4 +1,5 @@
-// Compiled head: from the last stage's columns to labels, decision values and probabilities, always computed in double.
+// Compiled head: from the last stage's columns to labels, decision values and probabilities, in the evaluation's
+// precision.
 #pragma once
 
 #include "h5score/model/evaluator.hpp"
@@ -11,40 +12,48 @@
 namespace h5score::model {
 
 /// One tile at the head. `z`: rows x width(), feature-major. `status` holds the input's flags and is completed.
+template <class T>
 struct HeadFrame {
-  const kernels::Table<double>& table;
+  const kernels::Tables& tables;
+  const kernels::Table<T>& table;
   u64 rows;
   u64 valid_rows;
-  const double* z;
-  double* scratch;  ///< scratch_columns() * rows
+  const T* z;
+  T* scratch;  ///< scratch_columns() * rows
   base::u8* status;
+  bool all_ok;  ///< no row has a flag so far
   const TileResults& results;
   Meter& meter;
 };
 
+template <class T>
 class HeadEvaluator {
  public:
-  /// `width`: columns of the last stage; `precision`: type of the floating results.
-  HeadEvaluator(const Head& head, u64 width, Precision precision);
+  using Frame = HeadFrame<T>;
+  /// `width`: columns of the last stage.
+  HeadEvaluator(const Head& head, u64 width);
   [[nodiscard]] const std::vector<ResultColumn>& columns() const { return columns_; }
   [[nodiscard]] u64 width() const { return width_; }
   [[nodiscard]] u64 scratch_columns() const;
   [[nodiscard]] double flops() const;
-  void run(const HeadFrame& frame) const;
+  void run(Frame frame) const;
+  /// Where the results from `row` on go, for results that begin at `results`.
+  [[nodiscard]] TileResults behind(TileResults results, u64 row) const;
 
  private:
   void add_column(ResultKind kind, u64 width, bool matrix);
   [[nodiscard]] u64 probability_width() const { return head_.kind == HeadKind::binary ? 2 : classes_; }
-  void probabilities(const HeadFrame& f, double* p) const;
-  void binary_probabilities(const HeadFrame& f, double* p) const;
-  void softmax(const HeadFrame& f, double* p) const;
-  void normalized_sigmoid(const HeadFrame& f, double* p) const;
-  void coupled(const HeadFrame& f, double* p) const;
-  void couple(const HeadFrame& f, const double* r, double* p) const;
-  void decision_ovr(const HeadFrame& f, double* decision) const;
-  [[nodiscard]] std::int32_t label(const HeadFrame& f, u64 row, const double* p, std::vector<u64>& votes) const;
-  void write_labels(const HeadFrame& f, const double* p) const;
-  void write(const HeadFrame& f, const double* values, u64 width, std::byte* to) const;
+  [[nodiscard]] u64 work_columns() const;
+  void complete_status(Frame& f) const;
+  void probabilities(const Frame& f, T* p) const;
+  void binary_probabilities(const Frame& f, T* p) const;
+  void normalized_sigmoid(const Frame& f, T* p) const;
+  void coupled(const Frame& f, T* p) const;
+  void couple(const Frame& f, const T* r, T* p) const;
+  void decision_ovr(const Frame& f, T* decision) const;
+  void votes(const Frame& f, std::int32_t* label) const;
+  void write_labels(const Frame& f, const T* p) const;
+  void write(const Frame& f, const T* values, u64 width, std::byte* to) const;
 
   struct {
     HeadKind kind;
@@ -52,11 +61,10 @@ class HeadEvaluator {
     bool decision_ovr;
     bool label_by_probability;
   } head_;
-  std::vector<double> prob_a_, prob_b_;
+  std::vector<T> prob_a_, prob_b_;
   u64 width_;
   u64 classes_;
-  double threshold_;
-  bool wide_;  ///< results are float64
+  T threshold_;
   std::vector<ResultColumn> columns_;
 };
 

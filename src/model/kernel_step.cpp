@@ -1,6 +1,6 @@
 // Kernel expansions: the kernel matrix of a tile is formed block by block of support vectors and reduced at once, so
-// that it stays in the cache. The reduction with the coefficients is done in double also for float32: coefficients of
-// 1e3 with mixed signs would lose what the kernel values have.
+// that it stays in the L1 cache. Sums with the coefficients are in double also for float32: the support vectors of a
+// class stand side by side, so partial sums grow far beyond the decision value.
 //
 // RBF: |x - s|^2 = |x|^2 + |s|^2 - 2 x.s after subtracting the mean of the support vectors from both (the kernel is
 // translation invariant). The cancellation costs gamma |s|^2 rounding errors in the exponent; where that is too much,
@@ -14,8 +14,8 @@
 namespace h5score::model {
 namespace {
 
-constexpr u64 kBlockBytes = u64{64} << 10U;  // of kernel values in double
-constexpr u64 kGroup = 16;                   // support vectors whose norms are computed together
+constexpr u64 kBlock = 10 * kernels::kPanelColumns;  // support vectors
+constexpr u64 kGroup = 16;                           // support vectors whose norms are computed together
 
 /// The mean of the support vectors, rounded to T so that subtracting it from x and from s is the same shift.
 template <class T>
@@ -55,8 +55,7 @@ class KernelStep final : public Step<T> {
         kernel_(e.kernel),
         centre_(e.kernel.kind == KernelKind::rbf ? mean_of<T>(e.support_vectors) : std::vector<T>()),
         vectors_(e.support_vectors.cols, e.support_vectors.rows, [&](u64 k, u64 m) { return shifted(e, k, m); }),
-        coefficients_(e.coefficients.rows, e.coefficients.cols,
-                      [&](u64 m, u64 j) { return e.coefficients.values[m * e.coefficients.cols + j]; }),
+        coefficients_(e.coefficients.values),
         intercept_(e.intercept) {
     if (kernel_.kind != KernelKind::rbf) return;
     norms_ =
@@ -67,25 +66,27 @@ class KernelStep final : public Step<T> {
   }
 
   [[nodiscard]] bool in_place() const override { return false; }
+  [[nodiscard]] bool spoils_input() const override { return kernel_.kind == KernelKind::rbf; }
   [[nodiscard]] u64 scratch_bytes(u64 rows) const override {
-    return rows * (sizeof(T) + block(rows) * (sizeof(T) + sizeof(double)) + this->output_width() * sizeof(double));
+    return rows * (this->output_width() * sizeof(double) + (kBlock + 1) * sizeof(T));
   }
 
   void run(const Frame<T>& f) const override {
-    double* const values = reinterpret_cast<double*>(f.scratch);  // rows x block
-    double* const sums = values + f.rows * block(f.rows);         // rows x output width
-    T* const raw = reinterpret_cast<T*>(sums + f.rows * this->output_width());
-    T* const row_norm = raw + f.rows * block(f.rows);
+    const u64 results = f.rows * this->output_width();
+    double* const sums = reinterpret_cast<double*>(f.scratch);
+    T* const values = reinterpret_cast<T*>(sums + results);  // rows x block
+    T* const row_norm = values + f.rows * kBlock;
     prepare(f, row_norm);
     for (u64 j = 0; j < this->output_width(); ++j) std::fill_n(sums + j * f.rows, f.rows, intercept_[j]);
-    for (u64 first = 0; first < vectors_.columns(); first += block(f.rows)) {
-      const u64 count = std::min(block(f.rows), vectors_.columns() - first);
-      vectors_.multiply(f.table(), f.rows, f.in, first, count, raw, zeros_.data(), form_, f.meter);
-      apply_kernel(f, raw, row_norm, first, count);
-      std::copy_n(raw, f.rows * count, values);
-      coefficients_.accumulate(f.tables.wide, f.rows, values, first, count, sums, f.meter);
+    for (u64 first = 0; first < vectors_.columns(); first += kBlock) {
+      const u64 count = std::min(kBlock, vectors_.columns() - first);
+      vectors_.multiply(f.table(), f.rows, f.in, first, count, values, zeros_.data(), form_, f.meter);
+      apply_kernel(f, values, row_norm, first, count);
+      f.table().add_weighted(values, f.rows, count, &coefficients_[first * this->output_width()], this->output_width(),
+                             sums);
+      f.meter.spend(2 * results * count);
     }
-    std::transform(sums, sums + f.rows * this->output_width(), f.out, [](double v) { return static_cast<T>(v); });
+    std::transform(sums, sums + results, f.out, [](double v) { return static_cast<T>(v); });
   }
 
  private:
@@ -99,10 +100,6 @@ class KernelStep final : public Step<T> {
     const double value = e.support_vectors.values[m * e.support_vectors.cols + k];
     return centre_.empty() ? value : value - static_cast<double>(centre_[k]);
   }
-  [[nodiscard]] static u64 block(u64 rows) {
-    return kBlockBytes / sizeof(double) / rows / kernels::kPanelColumns * kernels::kPanelColumns;
-  }
-
   void prepare(const Frame<T>& f, T* row_norm) const {
     if (kernel_.kind != KernelKind::rbf) return;
     std::fill_n(row_norm, f.rows, T{0});
@@ -131,8 +128,8 @@ class KernelStep final : public Step<T> {
 
   Kernel kernel_;
   std::vector<T> centre_;
-  PackedMatrix<T> vectors_;  // d x m
-  PackedMatrix<double> coefficients_;
+  PackedMatrix<T> vectors_;           // d x m
+  std::vector<double> coefficients_;  // m x outputs
   std::vector<double> intercept_;
   std::vector<T> norms_;
   std::vector<T> zeros_ = std::vector<T>(vectors_.columns());

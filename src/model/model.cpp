@@ -3,6 +3,9 @@
 
 #include "h5score/base/archive.hpp"
 #include "h5score/base/hash.hpp"
+#include "h5score/base/text.hpp"
+
+#include "graph.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -42,6 +45,15 @@ std::string layers(const std::vector<Stage>& stages) {
   return network ? text : "";
 }
 
+/// The same for a network with branches.
+std::string dense_layers(const std::vector<Stage>& stages) {
+  const bool network = std::any_of(stages.begin(), stages.end(), is_nonlinear);
+  const auto affines = std::count_if(stages.begin(), stages.end(),
+                                     [](const Stage& stage) { return std::holds_alternative<Affine>(stage); });
+  if (!network || affines == 0) return "";
+  return "of " + base::plural(static_cast<u64>(affines), "dense layer") + " in branches";
+}
+
 std::string svm_family(const Head& head, const KernelExpansion& expansion) {
   const char* name = head.kind == HeadKind::values      ? "support vector regression"
                      : head.kind == HeadKind::one_class ? "one-class SVM"
@@ -57,17 +69,13 @@ std::string linear_family(const Model& model) {
 }
 
 std::string family(const Model& model) {
-  const std::string network = layers(model.stages);
+  const std::string network = is_chain(model) ? layers(model.stages) : dense_layers(model.stages);
   for (const Stage& stage : model.stages)
     if (const auto* e = std::get_if<KernelExpansion>(&stage)) return svm_family(model.head, *e);
   if (!network.empty()) return "neural network " + network;
   const bool affine = std::any_of(model.stages.begin(), model.stages.end(),
                                   [](const Stage& s) { return std::holds_alternative<Affine>(s); });
   return affine ? linear_family(model) : "transformation";
-}
-
-std::string plural(u64 n, const std::string& one, const std::string& many) {
-  return std::to_string(n) + " " + (n == 1 ? one : many);
 }
 
 }  // namespace
@@ -85,18 +93,17 @@ const char* to_string(Precision precision) {
 }
 
 std::string describe(const Model& model) {
-  u64 width = model.n_features;
-  for (const Stage& stage : model.stages) width = output_width(stage, width);
-  const std::string head = model.head.kind == HeadKind::values ? plural(width, "target", "targets")
-                           : model.head.kind == HeadKind::multilabel
-                               ? plural(class_count(model.head.classes), "label", "labels")
-                               : plural(class_count(model.head.classes), "class", "classes");
-  return family(model) + ", " + plural(model.n_features, "feature", "features") + ", " + head;
+  const u64 c = class_count(model.head.classes);
+  const std::string head = model.head.kind == HeadKind::values       ? base::plural(node_widths(model).back(), "target")
+                           : model.head.kind == HeadKind::multilabel ? base::plural(c, "label")
+                                                                     : base::plural(c, "class", "classes");
+  return family(model) + ", " + base::plural(model.n_features, "feature") + ", " + head;
 }
 
 std::string model_hash(const Model& model) {
   base::Writer writer;
-  writer(model.n_features, model.stages, model.head, model.feature_names, model.precision);
+  writer(model.n_features, model.stages, is_chain(model) ? std::vector<std::vector<u64>>() : model.inputs, model.head,
+         model.feature_names, model.input_shape, model.total_count, model.precision);
   return base::content_hash(writer.take());
 }
 

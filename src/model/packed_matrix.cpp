@@ -45,16 +45,6 @@ void PackedMatrix<T>::multiply(const kernels::Table<T>& table, u64 rows, const T
   }
 }
 
-template <class T>
-void PackedMatrix<T>::accumulate(const kernels::Table<T>& table, u64 rows, const T* a, u64 k0, u64 depth, T* c,
-                                 Meter& meter) const {
-  for (u64 j = 0; j < columns_; j += kNarrow) {
-    const u64 n = panel_width(columns_, j);
-    table.panel_product(a, rows, depth, panel(j, k0), n, c + j * rows, nullptr);
-    meter.spend(rows * depth * n);
-  }
-}
-
 template class PackedMatrix<float>;
 template class PackedMatrix<double>;
 

@@ -29,8 +29,6 @@ class PackedMatrix {
   /// column of W, `c` begins at column `first`. A null init continues from c.
   void multiply(const kernels::Table<T>& table, u64 rows, const T* a, u64 first, u64 count, T* c, const T* init,
                 Form form, Meter& meter) const;
-  /// c += a W[k0 .. k0 + depth) for all columns; `a` begins at k0.
-  void accumulate(const kernels::Table<T>& table, u64 rows, const T* a, u64 k0, u64 depth, T* c, Meter& meter) const;
 
  private:
   [[nodiscard]] const T* panel(u64 first_column, u64 k) const;

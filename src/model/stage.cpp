@@ -2,6 +2,8 @@
 #include "h5score/model/stage.hpp"
 
 #include "h5score/base/error.hpp"
+#include "h5score/base/narrow.hpp"
+#include "h5score/base/text.hpp"
 
 namespace h5score::model {
 namespace {
@@ -38,6 +40,8 @@ const char* name_of(ActivationKind kind) {
       return "softsign";
     case ActivationKind::exponential:
       return "exponential";
+    case ActivationKind::erf:
+      return "erf";
   }
   return "unknown activation";
 }
@@ -68,12 +72,35 @@ const char* name_of(Norm norm) {
   return "unknown";
 }
 
+const char* name_of(CombineKind kind) {
+  switch (kind) {
+    case CombineKind::concat:
+      return "concatenate";
+    case CombineKind::add:
+      return "add";
+    case CombineKind::subtract:
+      return "subtract";
+    case CombineKind::multiply:
+      return "multiply";
+    case CombineKind::divide:
+      return "divide";
+    case CombineKind::minimum:
+      return "minimum";
+    case CombineKind::maximum:
+      return "maximum";
+  }
+  return "unknown combination";
+}
+
 struct Describe {
   std::string operator()(const Affine& s) const {
     return "affine " + std::to_string(s.weights.rows) + " -> " + std::to_string(s.weights.cols);
   }
   std::string operator()(const Activation& s) const { return name_of(s.kind); }
-  std::string operator()(const Softmax&) const { return "softmax"; }
+  std::string operator()(const Softmax& s) const {
+    const std::string groups = s.group == 0 ? "" : " of groups of " + std::to_string(s.group);
+    return (s.log ? "log softmax" : "softmax") + groups;
+  }
   std::string operator()(const KernelExpansion& s) const {
     return std::string(name_of(s.kernel.kind)) + " kernel, " + std::to_string(s.support_vectors.rows) +
            " support vectors";
@@ -83,23 +110,57 @@ struct Describe {
   std::string operator()(const Normalize& s) const { return std::string("normalize ") + name_of(s.norm); }
   std::string operator()(const Clip&) const { return "clip"; }
   std::string operator()(const Log1p&) const { return "log1p"; }
+  std::string operator()(const MarkMissing&) const { return "mark missing"; }
+  std::string operator()(const Binarize&) const { return "binarize"; }
+  std::string operator()(const Select& s) const { return "select " + base::plural(s.columns.size(), "column"); }
+  std::string operator()(const Combine& s) const { return name_of(s.kind); }
 };
 
-struct Widths {
-  u64 input;  ///< required, or the given width
-  u64 output;
-};
-struct WidthsOf {
+[[noreturn]] void fail(const Stage& stage, const std::string& problem) {
+  throw base::Error(base::ExitCode::data, "the stage '" + describe(stage) + "' " + problem);
+}
+
+/// Width after a stage of one input; what a stage requires is compared with the width d that it gets.
+struct OutputWidth {
+  const Stage& stage;
   u64 d;
-  Widths operator()(const Affine& s) const { return {s.weights.rows, s.weights.cols}; }
-  Widths operator()(const KernelExpansion& s) const { return {s.support_vectors.cols, s.coefficients.cols}; }
-  Widths operator()(const Impute& s) const { return {s.statistics.size(), s.statistics.size()}; }
-  Widths operator()(const Scale& s) const { return {s.offset.size(), s.offset.size()}; }
+  u64 operator()(const Affine& s) const { return taking(s.weights.rows, s.weights.cols); }
+  u64 operator()(const KernelExpansion& s) const { return taking(s.support_vectors.cols, s.coefficients.cols); }
+  u64 operator()(const Impute& s) const { return taking(s.statistics.size(), d); }
+  u64 operator()(const Scale& s) const { return taking(s.offset.size(), d); }
+  u64 operator()(const Softmax& s) const {
+    if (s.group != 0 && d % s.group != 0) fail(stage, "gets " + base::plural(d, "column"));
+    return d;
+  }
+  u64 operator()(const Select& s) const {
+    for (const u64 column : s.columns)
+      if (column >= d) fail(stage, "takes column " + std::to_string(column) + ", but gets " + std::to_string(d));
+    return s.columns.size();
+  }
+  u64 operator()(const Combine&) const { fail(stage, "takes at least 2 inputs, but gets 1"); }
   template <class Other>
-  Widths operator()(const Other&) const {
-    return {d, d};
+  u64 operator()(const Other&) const {
+    return d;
+  }
+
+ private:
+  [[nodiscard]] u64 taking(u64 needed, u64 output) const {
+    if (needed != d) fail(stage, "takes " + base::plural(needed, "column") + ", but gets " + std::to_string(d));
+    return output;
   }
 };
+
+u64 combined_width(const Stage& stage, CombineKind kind, std::span<const u64> inputs) {
+  if (kind == CombineKind::concat) {
+    u64 width = 0;
+    for (const u64 input : inputs) width = base::checked_add(width, input);
+    return width;
+  }
+  for (const u64 input : inputs)
+    if (input != inputs[0])
+      fail(stage, "gets inputs of " + std::to_string(inputs[0]) + " and " + std::to_string(input) + " columns");
+  return inputs[0];
+}
 
 }  // namespace
 
@@ -107,13 +168,16 @@ std::string describe(const Stage& stage) {
   return std::visit(Describe{}, stage);
 }
 
+u64 output_width(const Stage& stage, std::span<const u64> inputs) {
+  const auto* combine = std::get_if<Combine>(&stage);
+  if (inputs.empty()) fail(stage, "has no input");
+  if (inputs.size() == 1) return std::visit(OutputWidth{stage, inputs[0]}, stage);
+  if (combine == nullptr) fail(stage, "takes 1 input, but gets " + std::to_string(inputs.size()));
+  return combined_width(stage, combine->kind, inputs);
+}
+
 u64 output_width(const Stage& stage, u64 d) {
-  const Widths widths = std::visit(WidthsOf{d}, stage);
-  if (widths.input != d)
-    throw base::Error(base::ExitCode::data, "the stage '" + describe(stage) + "' takes " +
-                                                std::to_string(widths.input) + " columns, but gets " +
-                                                std::to_string(d));
-  return widths.output;
+  return output_width(stage, std::span(&d, 1));
 }
 
 }  // namespace h5score::model

@@ -7,17 +7,20 @@
 #include "meter.hpp"
 
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace h5score::model {
 
-/// One tile on its way through a step. `in` may be overwritten; `out` differs from it unless the step works in place.
+/// One tile on its way through a step. `out` is `in` where the step works in place, else none of the inputs.
 template <class T>
 struct Frame {
   const kernels::Tables& tables;
   u64 rows;
   T* in;
+  std::span<const T* const> others;  ///< inputs after the first
   T* out;
+  T* marks;  ///< one per row: NaN once a value was marked as missing that no stage imputes
   std::byte* scratch;
   Meter& meter;
 
@@ -40,7 +43,10 @@ class Step {
 
   virtual void run(const Frame<T>& frame) const = 0;
   [[nodiscard]] virtual bool in_place() const { return true; }
+  /// A step that does not work in place, but leaves something else in its input.
+  [[nodiscard]] virtual bool spoils_input() const { return false; }
   [[nodiscard]] virtual u64 scratch_bytes(u64 /*rows*/) const { return 0; }
+  /// Of the first input.
   [[nodiscard]] u64 input_width() const { return input_; }
   [[nodiscard]] u64 output_width() const { return output_; }
   /// Floating-point operations per row, an exponential counted as 20.
@@ -52,17 +58,30 @@ class Step {
   double flops_;
 };
 
-/// The stages as equivalent but cheaper ones: identities dropped, linear kernels and scalers folded into Affine,
-/// products of Affines formed where that is less work. Offsets are folded only where the cancellation that this brings
-/// in stays below 1e-12 (float64) or 1e-6 (float32) of the terms summed.
-std::vector<Stage> simplify(const std::vector<Stage>& stages, Precision precision);
+/// Columns [first, first + count).
+struct ColumnRange {
+  u64 first = 0;
+  u64 count = 0;
+};
+/// The runs of columns that are set.
+std::vector<ColumnRange> runs(const std::vector<bool>& columns);
 
-/// One step for a stage of input width d.
+/// What a stage becomes a step for.
+struct StepSetting {
+  std::span<const u64> widths;       ///< of its inputs
+  const std::vector<bool>& exposed;  ///< columns of its output in which a NaN makes the row missing
+  const kernels::Tables& tables;
+};
 template <class T>
-std::unique_ptr<const Step<T>> make_step(const Stage& stage, u64 d, const kernels::Tables& tables);
+std::unique_ptr<const Step<T>> make_step(const Stage& stage, const StepSetting& setting);
 
 /// A KernelExpansion of a non-linear kernel.
 template <class T>
 std::unique_ptr<const Step<T>> make_kernel_step(const KernelExpansion& stage, const kernels::Tables& tables);
+/// Steps that only move or combine columns.
+template <class T>
+std::unique_ptr<const Step<T>> make_select_step(const Select& stage, u64 d);
+template <class T>
+std::unique_ptr<const Step<T>> make_combine_step(const Combine& stage, std::span<const u64> widths);
 
 }  // namespace h5score::model

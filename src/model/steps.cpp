@@ -5,6 +5,7 @@
 #include "step.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace h5score::model {
@@ -65,17 +66,31 @@ class ScaleStep final : public Step<T> {
   explicit ScaleStep(const Scale& s)
       : Step<T>(s.offset.size(), s.offset.size(), 2.0 * static_cast<double>(s.offset.size())),
         offset_(converted<T>(s.offset)),
+        rest_(rounded_off(s.offset, offset_)),
         factor_(converted<T>(s.factor)),
+        has_rest_(std::any_of(rest_.begin(), rest_.end(), [](T v) { return v != 0; })),
         has_factor_(std::any_of(factor_.begin(), factor_.end(), [](T v) { return v != 1; })) {}
   void run(const Frame<T>& f) const override {
     for_columns(this->input_width(), f.rows * 2, f.meter, [&](u64 first, u64 count) {
-      f.table().scale(f.in + first * f.rows, f.rows, count, &offset_[first], has_factor_ ? &factor_[first] : nullptr);
+      T* const x = f.in + first * f.rows;
+      if (has_rest_) f.table().scale(x, f.rows, count, &offset_[first], nullptr);
+      f.table().scale(x, f.rows, count, has_rest_ ? &rest_[first] : &offset_[first],
+                      has_factor_ ? &factor_[first] : nullptr);
     });
   }
 
  private:
+  /// What T cannot hold of an offset: subtracted after it, so that a mean far from 0 (a date, say) costs no accuracy.
+  static std::vector<T> rounded_off(const std::vector<double>& offsets, const std::vector<T>& rounded) {
+    std::vector<T> rest(offsets.size());
+    for (u64 j = 0; j < rest.size(); ++j) rest[j] = static_cast<T>(offsets[j] - static_cast<double>(rounded[j]));
+    return rest;
+  }
+
   std::vector<T> offset_;
+  std::vector<T> rest_;
   std::vector<T> factor_;
+  bool has_rest_;
   bool has_factor_;
 };
 
@@ -86,7 +101,11 @@ class ImputeStep final : public Step<T> {
       : Step<T>(i.statistics.size(), i.statistics.size(), static_cast<double>(i.statistics.size())),
         statistics_(converted<T>(i.statistics)),
         missing_(static_cast<T>(i.missing)),
-        missing_is_nan_(i.missing_is_nan) {}
+        missing_is_nan_(i.missing_is_nan) {
+    if (missing_is_nan_) return;
+    for (T& statistic : statistics_)
+      if (std::isnan(statistic)) statistic = missing_;  // the column stays as it is
+  }
   void run(const Frame<T>& f) const override {
     for_columns(this->input_width(), f.rows, f.meter, [&](u64 first, u64 count) {
       f.table().impute(f.in + first * f.rows, f.rows, count, &statistics_[first], missing_, missing_is_nan_);
@@ -97,6 +116,35 @@ class ImputeStep final : public Step<T> {
   std::vector<T> statistics_;
   T missing_;
   bool missing_is_nan_;
+};
+
+template <class T>
+class MarkMissingStep final : public Step<T> {
+ public:
+  MarkMissingStep(const MarkMissing& m, const std::vector<bool>& exposed)
+      : Step<T>(exposed.size(), exposed.size(), 2.0 * static_cast<double>(exposed.size())),
+        value_(static_cast<T>(m.value)),
+        exposed_(runs(exposed)),
+        imputed_(runs(inverted(exposed))) {}
+  void run(const Frame<T>& f) const override {
+    mark(f, exposed_, f.marks);
+    mark(f, imputed_, nullptr);
+  }
+
+ private:
+  static std::vector<bool> inverted(std::vector<bool> columns) {
+    columns.flip();
+    return columns;
+  }
+  void mark(const Frame<T>& f, const std::vector<ColumnRange>& ranges, T* marks) const {
+    for (const ColumnRange& range : ranges)
+      for_columns(range.count, f.rows * 2, f.meter, [&](u64 first, u64 count) {
+        f.table().mark_missing(f.in + (range.first + first) * f.rows, f.rows, count, value_, marks);
+      });
+  }
+  T value_;
+  std::vector<ColumnRange> exposed_;
+  std::vector<ColumnRange> imputed_;
 };
 
 /// Steps that first reduce every row to one number.
@@ -123,16 +171,46 @@ class RowwiseStep : public Step<T> {
 template <class T>
 class SoftmaxStep final : public RowwiseStep<T> {
  public:
-  explicit SoftmaxStep(u64 width) : RowwiseStep<T>(width, width, 23.0 * static_cast<double>(width)) {}
+  SoftmaxStep(const Softmax& s, u64 width)
+      : RowwiseStep<T>(width, width, 23.0 * static_cast<double>(width)),
+        group_(s.group == 0 ? width : s.group),
+        log_(s.log) {}
+  [[nodiscard]] u64 scratch_bytes(u64 rows) const override { return 2 * rows * sizeof(T); }
   void run(const Frame<T>& f) const override {
-    const u64 width = this->input_width();
-    this->fold(f, Fold::largest, -std::numeric_limits<T>::infinity(), width);
-    for_columns(width, f.rows * 20, f.meter, [&](u64 first, u64 count) {
+    for (u64 first = 0; first < this->input_width(); first += group_) {
+      Frame<T> group = f;
+      group.in += first * f.rows;
+      if (log_)
+        log_of_one(group);
+      else
+        one(group);
+    }
+  }
+
+ private:
+  void one(const Frame<T>& f) const {
+    this->fold(f, Fold::largest, -std::numeric_limits<T>::infinity(), group_);
+    for_columns(group_, f.rows * 20, f.meter, [&](u64 first, u64 count) {
       f.table().exp_shifted(f.in + first * f.rows, f.rows, count, reinterpret_cast<const T*>(f.scratch));
     });
-    this->fold(f, Fold::sum, 0, width);
-    this->divide(f, width);
+    this->fold(f, Fold::sum, 0, group_);
+    this->divide(f, group_);
   }
+  /// x - largest - log(sum of exp(x - largest)).
+  void log_of_one(const Frame<T>& f) const {
+    T* largest = reinterpret_cast<T*>(f.scratch);
+    T* sum = largest + f.rows;
+    this->fold(f, Fold::largest, -std::numeric_limits<T>::infinity(), group_);
+    std::fill_n(sum, f.rows, T{0});
+    for_columns(group_, f.rows * 20, f.meter,
+                [&](u64 first, u64 count) { f.table().add_exp(f.in + first * f.rows, f.rows, count, largest, sum); });
+    f.table().map(Map::log_from_one, 0, sum, f.rows);
+    for_columns(group_, f.rows * 2, f.meter,
+                [&](u64 first, u64 count) { f.table().subtract(f.in + first * f.rows, f.rows, count, largest, sum); });
+  }
+
+  u64 group_;
+  bool log_;
 };
 
 template <class T>
@@ -180,6 +258,8 @@ Map map_of(ActivationKind kind) {
       return Map::softsign;
     case ActivationKind::exponential:
       return Map::exp;
+    case ActivationKind::erf:
+      return Map::erf;
     case ActivationKind::identity:
       break;
   }
@@ -188,8 +268,8 @@ Map map_of(ActivationKind kind) {
 
 u64 cost_of(Map map) {
   const bool cheap = map == Map::relu || map == Map::relu6 || map == Map::leaky_relu || map == Map::hard_sigmoid ||
-                     map == Map::softsign;
-  return cheap ? 2 : map == Map::gelu || map == Map::softplus ? 50 : 25;
+                     map == Map::softsign || map == Map::step;
+  return cheap ? 2 : map == Map::gelu || map == Map::softplus || map == Map::erf ? 50 : 25;
 }
 
 template <class T>
@@ -201,13 +281,13 @@ std::unique_ptr<const Step<T>> map_step(u64 width, Map map, double a) {
 
 template <class T>
 struct Maker {
-  u64 d;
-  const kernels::Tables& tables;
+  const StepSetting& setting;
+  u64 d = setting.widths[0];
   using Result = std::unique_ptr<const Step<T>>;
   Result operator()(const Affine& s) const { return std::make_unique<AffineStep<T>>(s); }
   Result operator()(const Activation& s) const { return map_step<T>(d, map_of(s.kind), s.alpha); }
-  Result operator()(const Softmax&) const { return std::make_unique<SoftmaxStep<T>>(d); }
-  Result operator()(const KernelExpansion& s) const { return make_kernel_step<T>(s, tables); }
+  Result operator()(const Softmax& s) const { return std::make_unique<SoftmaxStep<T>>(s, d); }
+  Result operator()(const KernelExpansion& s) const { return make_kernel_step<T>(s, setting.tables); }
   Result operator()(const Impute& s) const { return std::make_unique<ImputeStep<T>>(s); }
   Result operator()(const Scale& s) const { return std::make_unique<ScaleStep<T>>(s); }
   Result operator()(const Normalize& s) const { return std::make_unique<NormalizeStep<T>>(s.norm, d); }
@@ -218,15 +298,29 @@ struct Maker {
         });
   }
   Result operator()(const Log1p&) const { return map_step<T>(d, Map::log1p, 0); }
+  Result operator()(const Binarize& s) const { return map_step<T>(d, Map::step, s.threshold); }
+  Result operator()(const MarkMissing& s) const { return std::make_unique<MarkMissingStep<T>>(s, setting.exposed); }
+  Result operator()(const Select& s) const { return make_select_step<T>(s, d); }
+  Result operator()(const Combine& s) const { return make_combine_step<T>(s, setting.widths); }
 };
 
 }  // namespace
 
-template <class T>
-std::unique_ptr<const Step<T>> make_step(const Stage& stage, u64 d, const kernels::Tables& tables) {
-  return std::visit(Maker<T>{d, tables}, stage);
+std::vector<ColumnRange> runs(const std::vector<bool>& columns) {
+  std::vector<ColumnRange> ranges;
+  for (u64 j = 0; j < columns.size(); ++j) {
+    if (!columns[j]) continue;
+    if (ranges.empty() || ranges.back().first + ranges.back().count != j) ranges.push_back({j, 0});
+    ++ranges.back().count;
+  }
+  return ranges;
 }
-template std::unique_ptr<const Step<float>> make_step<float>(const Stage&, u64, const kernels::Tables&);
-template std::unique_ptr<const Step<double>> make_step<double>(const Stage&, u64, const kernels::Tables&);
+
+template <class T>
+std::unique_ptr<const Step<T>> make_step(const Stage& stage, const StepSetting& setting) {
+  return std::visit(Maker<T>{setting}, stage);
+}
+template std::unique_ptr<const Step<float>> make_step<float>(const Stage&, const StepSetting&);
+template std::unique_ptr<const Step<double>> make_step<double>(const Stage&, const StepSetting&);
 
 }  // namespace h5score::model

@@ -13,6 +13,8 @@ namespace {
 
 // A tile of 16 rows of this many doubles is 512 MiB.
 constexpr u64 kMostFeatures = u64{1} << 22U;
+// Of all stages together: what is kept per column stays below some 100 MB.
+constexpr u64 kMostColumns = u64{1} << 27U;
 constexpr u64 kMostGoldenRows = 256;
 
 [[noreturn]] void fail(const std::string& problem, const std::string& why = {}) {
@@ -42,8 +44,13 @@ void require_matrix(const std::string& what, const Matrix& m) {
   require_finite(what, m.values);
 }
 
+/// NaN stands for "not known".
+void require_no_infinity(const std::string& what, const std::vector<double>& values) {
+  for (u64 i = 0; i < values.size(); ++i)
+    if (std::isinf(values[i])) fail(what + "[" + std::to_string(i) + "] is " + std::to_string(values[i]));
+}
+
 struct CheckStage {
-  u64 d;
   std::string at;
 
   void operator()(const Affine& s) const {
@@ -53,7 +60,7 @@ struct CheckStage {
     require_finite(at + " bias", s.bias);
   }
   void operator()(const Activation& s) const {
-    require(s.kind <= ActivationKind::exponential, at + " has an unknown activation");
+    require(s.kind <= ActivationKind::erf, at + " has an unknown activation");
     require_finite(at + " alpha", s.alpha);
   }
   void operator()(const KernelExpansion& s) const {
@@ -70,7 +77,7 @@ struct CheckStage {
     require_finite(at + " coef0", s.kernel.coef0);
   }
   void operator()(const Impute& s) const {
-    require_finite(at + " statistics", s.statistics);
+    require_no_infinity(at + " statistics", s.statistics);
     require(s.missing_is_nan || std::isfinite(s.missing), at + " has a missing value that is not finite");
   }
   void operator()(const Scale& s) const {
@@ -86,19 +93,64 @@ struct CheckStage {
   }
   void operator()(const Softmax&) const {}
   void operator()(const Log1p&) const {}
+  void operator()(const MarkMissing& s) const { require_finite(at + " value", s.value); }
+  void operator()(const Binarize& s) const { require_finite(at + " threshold", s.threshold); }
+  void operator()(const Select& s) const { require(!s.columns.empty(), at + " selects nothing"); }
+  void operator()(const Combine& s) const {
+    require(s.kind <= CombineKind::maximum, at + " has an unknown combination");
+  }
 };
 
 /// Width after all stages.
 u64 check_stages(const Model& model) {
-  u64 width = model.n_features;
+  require(model.inputs.empty() || model.inputs.size() == model.stages.size(),
+          "it has " + std::to_string(model.stages.size()) + " stages, but inputs of " +
+              std::to_string(model.inputs.size()));
+  std::vector<u64> widths{model.n_features};
+  std::vector<u64> read;
+  u64 columns = 0;
   for (u64 i = 0; i < model.stages.size(); ++i) {
     const std::string at = "stage " + std::to_string(i) + " (" + describe(model.stages[i]) + ")";
-    std::visit(CheckStage{width, at}, model.stages[i]);
-    width = output_width(model.stages[i], width);
-    require(width <= kMostFeatures, at + " has " + std::to_string(width) + " outputs",
+    std::visit(CheckStage{at}, model.stages[i]);
+    read.clear();
+    for (const u64 node : inputs_of(model, i)) {
+      require(node <= i, at + " reads a stage that is not before it");
+      read.push_back(widths[node]);
+    }
+    widths.push_back(output_width(model.stages[i], read));
+    require(widths.back() <= kMostFeatures, at + " has " + std::to_string(widths.back()) + " outputs",
             "at most " + std::to_string(kMostFeatures) + " are supported");
+    columns += widths.back();
+    require(columns <= kMostColumns, "its stages have more than " + std::to_string(kMostColumns) + " columns together");
   }
-  return width;
+  return widths.back();
+}
+
+void check_reference(const FeatureReference& reference, u64 n) {
+  const auto check = [n](const char* what, const std::vector<double>& values) {
+    if (values.empty()) return;
+    require_count(std::string("reference ") + what, values.size(), n);
+    require_no_infinity(std::string("reference ") + what, values);
+  };
+  check("mean", reference.mean);
+  check("stddev", reference.stddev);
+  check("minimum", reference.minimum);
+  check("maximum", reference.maximum);
+  for (u64 i = 0; i < reference.stddev.size(); ++i)
+    require(!(reference.stddev[i] < 0), "reference stddev[" + std::to_string(i) + "] is negative");
+}
+
+/// What the model says of its features beside their number.
+void check_features(const Model& model) {
+  if (!model.feature_names.empty()) require_count("feature names", model.feature_names.size(), model.n_features);
+  if (!model.input_shape.empty()) {
+    const u64 product = base::checked_product(model.input_shape);
+    require(product == model.n_features,
+            "its input shape has " + std::to_string(product) + " values, not " + std::to_string(model.n_features));
+  }
+  if (model.total_count)
+    require(std::isfinite(*model.total_count) && *model.total_count > 0, "its total count is not a positive number");
+  if (model.reference) check_reference(*model.reference, model.n_features);
 }
 
 void check_classes(const ClassLabels& labels) {
@@ -206,7 +258,7 @@ void validate(const Model& model) {
   require(model.precision <= Precision::float64, "its precision is unknown");
   const u64 width = check_stages(model);
   check_head(model.head, width);
-  if (!model.feature_names.empty()) require_count("feature names", model.feature_names.size(), model.n_features);
+  check_features(model);
   if (model.golden) check_golden(*model.golden, model, width);
 }
 

@@ -4,6 +4,7 @@
 #include "h5score/base/error.hpp"
 
 #include "models.hpp"
+#include "scored.hpp"
 
 #include <gtest/gtest.h>
 
@@ -16,53 +17,11 @@
 namespace h5score::model {
 namespace {
 
+using testing::bare;
+using testing::Results;
+using testing::score;
+
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInf = std::numeric_limits<double>::infinity();
-
-/// A model without stages: the head sees the features themselves.
-Model bare(u64 width, Head head) {
-  Model m;
-  m.n_features = width;
-  m.head = std::move(head);
-  return m;
-}
-
-struct Results {
-  std::vector<double> prediction, probability, decision;
-  std::vector<std::int32_t> label;
-  std::vector<base::u8> status;
-};
-template <class T>
-std::vector<T> read(const base::Bytes& bytes) {
-  std::vector<T> values(bytes.size() / sizeof(T));
-  std::memcpy(values.data(), bytes.data(), bytes.size());
-  return values;
-}
-Results score(const Model& model, const std::vector<double>& rows) {
-  const auto e = compile(model);
-  const auto bytes = score_rows(*e, rows.data(), rows.size() / model.n_features);
-  Results r;
-  for (u64 i = 0; i < bytes.size(); ++i) {
-    switch (e->columns()[i].kind) {
-      case ResultKind::prediction:
-        r.prediction = read<double>(bytes[i]);
-        break;
-      case ResultKind::probability:
-        r.probability = read<double>(bytes[i]);
-        break;
-      case ResultKind::decision:
-        r.decision = read<double>(bytes[i]);
-        break;
-      case ResultKind::label:
-        r.label = read<std::int32_t>(bytes[i]);
-        break;
-      case ResultKind::status:
-        r.status = read<base::u8>(bytes[i]);
-        break;
-    }
-  }
-  return r;
-}
 
 std::string shapes(const Model& model) {
   std::string text;
@@ -93,43 +52,6 @@ TEST(Columns, HaveScikitLearnsShapes) {
             "label int32 n 1; decision float32 n 1; status uint8 n 1; ");
 }
 
-TEST(Status, MarksMissingAndNonfiniteRows) {
-  const Results r = score(bare(2, testing::head(HeadKind::multilabel, Link::sigmoid, 2)),
-                          {1, -1, kNan, 1, 1, kInf, -kInf, kNan, -3, 3});
-  EXPECT_EQ(r.status, (std::vector<base::u8>{status_ok, status_missing, status_nonfinite,
-                                             status_missing | status_nonfinite, status_ok}));
-  EXPECT_EQ(r.label, (std::vector<std::int32_t>{1, 0, -1, -1, -1, -1, -1, -1, 0, 1}));
-  for (u64 i = 2; i < 8; ++i) {
-    EXPECT_TRUE(std::isnan(r.probability[i]));
-    EXPECT_TRUE(std::isnan(r.decision[i]));
-  }
-  EXPECT_EQ(r.decision[8], -3);
-}
-
-TEST(Status, ImputedNanIsNotMissing) {
-  Model m = bare(2, {});
-  m.stages = {Scale{{1, 1}, {2, 2}}, Impute{{7, 8}, 0, true}};
-  const Results r = score(m, {kNan, 2, 2, kNan, kInf, 2});
-  EXPECT_EQ(r.status, (std::vector<base::u8>{0, 0, status_nonfinite}));
-  EXPECT_EQ(std::vector<double>(r.prediction.begin(), r.prediction.begin() + 4), (std::vector<double>{7, 2, 2, 8}));
-}
-
-TEST(Status, ImputeOfAValueLeavesNanMissing) {
-  Model m = bare(2, {});
-  m.stages = {Impute{{7, 8}, -999, false}};
-  const Results r = score(m, {-999, 2, 2, kNan});
-  EXPECT_EQ(r.status, (std::vector<base::u8>{0, status_missing}));
-  EXPECT_EQ(r.prediction[0], 7);
-}
-
-TEST(Status, ResultThatIsNotFiniteIsMarked) {
-  Model m = bare(1, {});
-  m.stages = {Log1p{}};
-  const Results r = score(m, {-1, -2, 0});
-  EXPECT_EQ(r.status, (std::vector<base::u8>{status_nonfinite, status_nonfinite, 0}));
-  EXPECT_TRUE(std::isnan(r.prediction[0]));
-}
-
 TEST(Labels, TiesAreDecidedAsInTheLibraries) {
   EXPECT_EQ(score(bare(3, testing::head(HeadKind::multiclass, Link::none, 3)), {1, 2, 2}).label[0], 1);
   EXPECT_EQ(score(bare(1, testing::head(HeadKind::binary, Link::none, 2)), {0, 1e-300, -1}).label,
@@ -158,6 +80,15 @@ TEST(Folding, LargeOffsetsAreNotFoldedAway) {
   EXPECT_NEAR(score(m, {1e9 + 0.125}).prediction[0], 375.5, 1e-12);
 }
 
+// A date in days, say: its float32 neighbours are 0.004 apart, but the mean is no float32.
+TEST(Folding, OffsetsThatFloatCannotHoldCostNoAccuracy) {
+  Model m = bare(1, {});
+  m.precision = Precision::float32;
+  m.stages = {Scale{{59000.123456}, {1.7}}, Affine{{1, 1, {3}}, {0.5}}};
+  const double x = static_cast<double>(59001.25F);
+  EXPECT_NEAR(score(m, {x}).prediction[0], (x - 59000.123456) * 1.7 * 3 + 0.5, 2e-6);
+}
+
 TEST(Folding, NoSupportVectorsLeaveTheIntercept) {
   Model m = bare(2, {});
   m.stages = {KernelExpansion{{0, 2, {}}, {}, {0, 1, {}}, {4.25}}};
@@ -182,6 +113,24 @@ TEST(SelfTest, ComparesGoldenRows) {
   EXPECT_NEAR(test.max_difference, 0.001 / 1.001, 1e-12);
   m.golden->decision.values[0] = kNan;
   EXPECT_FALSE(self_test(m, *compile(m)).passed);
+}
+
+TEST(SelfTest, ToleranceIsThatOfTheCoarserPrecision) {
+  Model m = bare(1, {});
+  m.golden = GoldenRows{{1, 1, {1}}, {1, 1, {1 + 1e-6}}, {}, {}, {}};
+  EXPECT_FALSE(self_test(m, *compile(m)).passed);
+  m.precision = Precision::float32;
+  EXPECT_TRUE(self_test(m, *compile(m, {Precision::float64, {}})).passed);
+  EXPECT_TRUE(self_test(m, *compile(m)).passed);
+}
+
+// Whoever reads rows scales them to the total count: golden rows are as the stages see them.
+TEST(SelfTest, GoldenRowsAreThoseBehindTheTotalCount) {
+  Model m = bare(2, {});
+  m.total_count = 1e4;
+  m.golden = GoldenRows{{1, 2, {1, 3}}, {1, 2, {1, 3}}, {}, {}, {}};
+  EXPECT_EQ(self_test(m, *compile(m)).max_difference, 0);
+  EXPECT_EQ(score(m, {1, 3}).prediction, (std::vector<double>{1, 3}));
 }
 
 TEST(Probe, DependsOnTheModelOnly) {
@@ -217,7 +166,7 @@ TEST(Polling, HappensInsideLongTiles) {
     base::AlignedBuffer tile(e->tile_rows() * e->input_stride() * sizeof(double));
     std::memset(tile.data(), 0, tile.size());
     u64 polls = 0;
-    e->score(tile.data(), e->tile_rows(), *workspace, {}, [&] { ++polls; });
+    e->score(tile.data(), e->input_stride(), e->tile_rows(), *workspace, {}, [&] { ++polls; });
     const double flops = e->flops_per_row() * static_cast<double>(e->tile_rows());
     EXPECT_GT(static_cast<double>(polls), flops / 1e6) << describe(model);
   }
@@ -229,7 +178,8 @@ TEST(Polling, AddsUpOverShortTiles) {
   base::AlignedBuffer tile(e->tile_rows() * e->input_stride() * sizeof(double));
   std::memset(tile.data(), 0, tile.size());
   u64 polls = 0;
-  for (int i = 0; i < 1000; ++i) e->score(tile.data(), e->tile_rows(), *workspace, {}, [&] { ++polls; });
+  for (int i = 0; i < 1000; ++i)
+    e->score(tile.data(), e->input_stride(), e->tile_rows(), *workspace, {}, [&] { ++polls; });
   EXPECT_GT(polls, 10U);
 }
 

@@ -3,9 +3,12 @@
 #include "models.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
+#include <memory>
 #include <numeric>
 
 namespace h5score::model {
@@ -76,6 +79,158 @@ TEST_P(Invariance, ValidRowsAndNeighboursDoNotMatter) {
       EXPECT_EQ(row_bytes(e, score_rows(e, rows.data(), n), at), alone) << neighbour;
     }
   });
+}
+
+/// Results of `count` rows, scored in calls of `step` rows: score(first, count, workspace, results).
+template <class Score>
+std::vector<base::Bytes> score_in_calls(const Evaluator& e, u64 count, u64 step, Score score) {
+  std::vector<base::Bytes> out;
+  for (const ResultColumn& column : e.columns()) out.emplace_back(count * column.row_bytes());
+  const auto workspace = e.make_workspace();
+  for (u64 first = 0; first < count; first += step) {
+    TileResults results;
+    std::byte** const places[] = {&results.prediction, &results.label, &results.probability, &results.decision,
+                                  &results.status};
+    for (u64 i = 0; i < out.size(); ++i)
+      *places[static_cast<u64>(e.columns()[i].kind)] = out[i].data() + first * e.columns()[i].row_bytes();
+    score(first, std::min(step, count - first), *workspace, results);
+  }
+  return out;
+}
+
+/// Rows that begin anywhere in memory, `stride` elements apart.
+template <class T>
+std::vector<base::Bytes> score_in_place(const Evaluator& e, const T* rows, u64 stride, u64 count, u64 step) {
+  return score_in_calls(e, count, step, [&](u64 first, u64 n, Workspace& workspace, const TileResults& results) {
+    e.score(reinterpret_cast<const std::byte*>(rows + first * stride), stride, n, workspace, results, {});
+  });
+}
+
+template <class T>
+void expect_the_same_anywhere(const Evaluator& e) {
+  const u64 d = e.features();
+  const u64 n = e.tile_rows() + 37;
+  Random random(9);
+  const std::vector<double> rows = random.vector(n * d, -2, 2);
+  const auto straight = score_rows(e, rows.data(), n);
+  for (const u64 gap : {0U, 1U, 19U})
+    for (const u64 step : {u64{1} + e.tile_rows() / 5, n}) {
+      const u64 stride = d + gap;
+      const u64 shift = 1 + gap % 3;
+      std::vector<T> place(shift + (n - 1) * stride + d, std::numeric_limits<T>::quiet_NaN());
+      for (u64 i = 0; i < n; ++i)
+        for (u64 j = 0; j < d; ++j) place[shift + i * stride + j] = static_cast<T>(rows[i * d + j]);
+      EXPECT_EQ(score_in_place(e, place.data() + shift, stride, n, step), straight) << gap << " " << step;
+    }
+}
+
+TEST_P(Invariance, PlaceStrideAndCountDoNotMatter) {
+  for_every_family([](const Evaluator& e) {
+    if (e.precision() == Precision::float32) return expect_the_same_anywhere<float>(e);
+    expect_the_same_anywhere<double>(e);
+  });
+}
+
+/// Memory that ends where a page begins that nobody may touch.
+class GuardedMemory {
+ public:
+  explicit GuardedMemory(u64 size) : size_(size), pages_((size + kPage - 1) / kPage * kPage) {
+    memory_ = static_cast<std::byte*>(
+        mmap(nullptr, pages_ + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    if (memory_ == MAP_FAILED || mprotect(memory_ + pages_, kPage, PROT_NONE) != 0) std::abort();
+  }
+  ~GuardedMemory() { munmap(memory_, pages_ + kPage); }
+  GuardedMemory(const GuardedMemory&) = delete;
+  GuardedMemory& operator=(const GuardedMemory&) = delete;
+  [[nodiscard]] std::byte* data() { return memory_ + (pages_ - size_); }
+
+ private:
+  static constexpr u64 kPage = 4096;
+  u64 size_;
+  u64 pages_;
+  std::byte* memory_ = nullptr;
+};
+
+template <class T>
+void expect_nothing_read_behind(const Evaluator& e, u64 count) {
+  const u64 d = e.features();
+  Random random(count);
+  const std::vector<double> rows = random.vector(count * d, -2, 2);
+  GuardedMemory guarded(rows.size() * sizeof(T));
+  T* const place = reinterpret_cast<T*>(guarded.data());
+  std::transform(rows.begin(), rows.end(), place, [](double v) { return static_cast<T>(v); });
+  EXPECT_EQ(score_in_place(e, place, d, count, std::max(count, u64{1})), score_rows(e, rows.data(), count)) << count;
+}
+
+TEST_P(Invariance, NothingIsReadBehindTheLastRow) {
+  const auto& [precision, isa] = GetParam();
+  Random random(10);
+  for (const u64 d : {1U, 3U, 8U, 15U, 17U, 37U, 100U})
+    for (const u64 outputs : {1U, 2U, 4U, 10U, 40U}) {
+      Model model;
+      model.n_features = d;
+      model.stages = {testing::affine(random, d, outputs)};
+      const auto e = compile(model, {precision, isa});
+      for (const u64 count : {0U, 1U, 15U, 16U, 17U, 65U, 300U})
+        precision == Precision::float32 ? expect_nothing_read_behind<float>(*e, count)
+                                        : expect_nothing_read_behind<double>(*e, count);
+    }
+}
+
+/// The same rows column by column, each column in front of a page that nobody may touch, scored in calls of `step`
+/// rows.
+template <class T>
+std::vector<base::Bytes> score_columns(const Evaluator& e, const std::vector<double>& rows, u64 step) {
+  const u64 d = e.features();
+  const u64 count = rows.size() / d;
+  std::vector<std::unique_ptr<GuardedMemory>> memory;
+  std::vector<const std::byte*> columns;
+  for (u64 j = 0; j < d; ++j) {
+    memory.push_back(std::make_unique<GuardedMemory>(count * sizeof(T)));
+    columns.push_back(memory.back()->data());
+    T* const column = reinterpret_cast<T*>(memory.back()->data());
+    for (u64 i = 0; i < count; ++i) column[i] = static_cast<T>(rows[i * d + j]);
+  }
+  return score_in_calls(e, count, step, [&](u64 first, u64 n, Workspace& workspace, const TileResults& results) {
+    e.score_columns(columns.data(), first, n, workspace, results, {});
+  });
+}
+
+void expect_columns_give_the_same(const Evaluator& e, const std::vector<double>& rows) {
+  const u64 count = rows.size() / e.features();
+  const auto straight = score_rows(e, rows.data(), count);
+  for (const u64 step : {u64{1} + e.tile_rows() / 5, count})
+    EXPECT_EQ(e.precision() == Precision::float32 ? score_columns<float>(e, rows, step)
+                                                  : score_columns<double>(e, rows, step),
+              straight)
+        << count << " rows, " << step << " at once";
+}
+
+TEST_P(Invariance, ColumnsGiveTheSameBytesAsRows) {
+  for_every_family([](const Evaluator& e) {
+    const u64 d = e.features();
+    Random random(11);
+    std::vector<double> rows = random.vector((e.tile_rows() + 37) * d, -2, 2);
+    rows[3 * d] = std::nan("");
+    rows[20 * d + d - 1] = std::numeric_limits<double>::infinity();
+    expect_columns_give_the_same(e, rows);
+  });
+}
+
+TEST_P(Invariance, FewOutputsOfColumnsAreThoseOfRows) {
+  const auto& [precision, isa] = GetParam();
+  Random random(12);
+  for (const u64 d : {1U, 3U, 8U, 15U, 16U, 17U, 37U, 100U})
+    for (const u64 outputs : {1U, 2U, 3U, 4U}) {
+      Model model;
+      model.n_features = d;
+      model.stages = {testing::affine(random, d, outputs)};
+      const auto e = compile(model, {precision, isa});
+      for (const u64 count : {1U, 2U, 15U, 16U, 17U, 300U}) {
+        SCOPED_TRACE(std::to_string(d) + " x " + std::to_string(outputs));
+        expect_columns_give_the_same(*e, random.vector(count * d, -2, 2));
+      }
+    }
 }
 
 std::string name_of(const ::testing::TestParamInfo<Case>& test) {

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <stdexcept>
 
 namespace h5score::model {
 namespace {
@@ -74,6 +75,8 @@ Real activated(const Activation& a, Real x) {
       return x / (1 + std::abs(x));
     case ActivationKind::exponential:
       return std::exp(x);
+    case ActivationKind::erf:
+      return std::erf(x);
   }
   return 0;
 }
@@ -86,11 +89,14 @@ struct Apply {
       for (u64 j = 0; j < y.size(); ++j) y[j] += x[i] * s.weights.values[i * y.size() + j];
     return y;
   }
-  Row operator()(const Softmax&) const {
+  Row operator()(const Softmax& s) const {
     Row y(x);
-    Real sum = 0;
-    for (Real& v : y) sum += v = std::exp(v);
-    for (Real& v : y) v /= sum;
+    const u64 group = s.group == 0 ? y.size() : s.group;
+    for (u64 first = 0; first < y.size(); first += group) {
+      Real sum = 0;
+      for (u64 j = first; j < first + group; ++j) sum += std::exp(y[j]);
+      for (u64 j = first; j < first + group; ++j) y[j] = s.log ? y[j] - std::log(sum) : std::exp(y[j]) / sum;
+    }
     return y;
   }
   Row operator()(const KernelExpansion& s) const {
@@ -121,6 +127,18 @@ struct Apply {
   Row operator()(const Log1p&) const {
     return each([](Real v, u64) { return std::log1p(v); });
   }
+  Row operator()(const MarkMissing& s) const {
+    return each([&](Real v, u64) { return v == s.value ? std::nan("") : v; });
+  }
+  Row operator()(const Binarize& s) const {
+    return each([&](Real v, u64) { return v > s.threshold ? 1 : 0; });
+  }
+  Row operator()(const Select& s) const {
+    Row y;
+    for (const u64 j : s.columns) y.push_back(x[j]);
+    return y;
+  }
+  Row operator()(const Combine&) const { throw std::logic_error("a combination of one input"); }
 
  private:
   template <class F>
@@ -130,6 +148,45 @@ struct Apply {
     return y;
   }
 };
+
+Real combined(CombineKind kind, Real x, Real y) {
+  switch (kind) {
+    case CombineKind::add:
+      return x + y;
+    case CombineKind::subtract:
+      return x - y;
+    case CombineKind::multiply:
+      return x * y;
+    case CombineKind::divide:
+      return x / y;
+    case CombineKind::minimum:
+      return std::min(x, y);
+    default:
+      return std::max(x, y);
+  }
+}
+
+Row combined(CombineKind kind, const std::vector<Row>& inputs) {
+  Row y = inputs[0];
+  for (u64 k = 1; k < inputs.size(); ++k) {
+    if (kind == CombineKind::concat) y.insert(y.end(), inputs[k].begin(), inputs[k].end());
+    for (u64 j = 0; kind != CombineKind::concat && j < y.size(); ++j) y[j] = combined(kind, y[j], inputs[k][j]);
+  }
+  return y;
+}
+
+/// What the last stage gives for one row.
+Row evaluated(const Model& model, const double* row) {
+  std::vector<Row> nodes{Row(row, row + model.n_features)};
+  for (u64 i = 0; i < model.stages.size(); ++i) {
+    std::vector<Row> inputs;
+    for (const u64 node : inputs_of(model, i)) inputs.push_back(nodes[node]);
+    const auto* combine = std::get_if<Combine>(&model.stages[i]);
+    nodes.push_back(combine != nullptr ? combined(combine->kind, inputs)
+                                       : std::visit(Apply{inputs[0]}, model.stages[i]));
+  }
+  return nodes.back();
+}
 
 /// All values of one result, as double; empty where the model has no such result.
 std::vector<double> result(const Evaluator& e, const std::vector<base::Bytes>& results, ResultKind kind) {
@@ -181,13 +238,74 @@ TEST_P(Precisions, StagesComputeWhatTheTextbookSays) {
     std::vector<double> rows = random.vector(n * model.n_features, -2, 2);
     for (double& v : rows) v = static_cast<double>(static_cast<float>(v));
     std::vector<double> expected;
-    for (u64 i = 0; i < n; ++i) {
-      Row x(&rows[i * model.n_features], &rows[i * model.n_features] + model.n_features);
-      for (const Stage& stage : model.stages) x = std::visit(Apply{x}, stage);
-      for (const Real v : x) expected.push_back(static_cast<double>(v));
-    }
+    for (u64 i = 0; i < n; ++i)
+      for (const Real v : evaluated(model, &rows[i * model.n_features])) expected.push_back(static_cast<double>(v));
     const auto results = score_rows(*e, rows.data(), n);
     expect_close(result(*e, results, ResultKind::prediction), expected, wide() ? 1e-13 : 1e-5, "value");
+  }
+}
+
+/// A stage for an input of d columns whose values stay small.
+Stage random_stage(Random& random, u64 d) {
+  switch (random.below(6)) {
+    case 0:
+      return testing::affine(random, d, 1 + random.below(9));
+    case 1:
+      return Scale{random.vector(d), random.vector(d, 0.5, 1.2)};
+    case 2: {
+      Select select;
+      for (u64 i = 0; i < 1 + random.below(2 * d); ++i) select.columns.push_back(random.below(d));
+      return select;
+    }
+    case 3:
+      return Softmax{0, random.below(2) == 0};
+    case 4:
+      return testing::expansion(random, KernelKind::rbf, 5, d, 1 + random.below(4));
+    default:
+      return Activation{ActivationKind::tanh, 0};
+  }
+}
+
+/// Stages that read any node before them; combinations of what has the right width.
+Model random_graph(Random& random) {
+  constexpr CombineKind kinds[] = {CombineKind::concat, CombineKind::add, CombineKind::subtract, CombineKind::minimum,
+                                   CombineKind::maximum};
+  Model model;
+  model.n_features = 1 + random.below(12);
+  std::vector<u64> widths{model.n_features};
+  for (u64 i = 0; i < 12; ++i) {
+    std::vector<u64> nodes{random.below(4) == 0 ? random.below(i + 1) : i};  // mostly the last one
+    Stage stage = random_stage(random, widths[nodes[0]]);
+    if (random.below(3) == 0) {
+      const Combine combine{kinds[random.below(5)]};
+      for (u64 node = 0; node <= i; ++node)
+        if (widths[node] == widths[nodes[0]] || combine.kind == CombineKind::concat)
+          if (random.below(2) == 0 && nodes.size() < 4) nodes.push_back(node);
+      if (nodes.size() > 1) stage = combine;
+    }
+    std::vector<u64> read;
+    for (const u64 node : nodes) read.push_back(widths[node]);
+    widths.push_back(output_width(stage, read));
+    model.stages.push_back(std::move(stage));
+    model.inputs.push_back(std::move(nodes));
+  }
+  return model;
+}
+
+TEST_P(Precisions, RandomGraphsComputeWhatTheTextbookSays) {
+  for (u64 seed = 0; seed < 60; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Random random(seed);
+    const Model model = random_graph(random);
+    const auto e = compile(model, {GetParam(), {}});
+    std::vector<double> rows = random.vector(5 * model.n_features);
+    for (double& v : rows) v = static_cast<double>(static_cast<float>(v));
+    std::vector<double> expected;
+    for (u64 i = 0; i < 5; ++i)
+      for (const Real v : evaluated(model, &rows[i * model.n_features])) expected.push_back(static_cast<double>(v));
+    expect_close(result(*e, score_rows(*e, rows.data(), 5), ResultKind::prediction), expected, wide() ? 1e-12 : 1e-4,
+                 "value");
+    if (HasFailure()) break;
   }
 }
 

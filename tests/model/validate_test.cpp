@@ -52,6 +52,21 @@ std::string message_of(const Model& model) {
 Affine& affine_of(Model& m) {
   return std::get<Affine>(m.stages[1]);
 }
+/// 3 features, two branches that meet, with everything that a model may know of its features.
+Model graph() {
+  testing::Random random(1);
+  Model m;
+  m.n_features = 4;
+  m.stages = {
+      Select{{0, 3}}, testing::affine(random, 4, 2), Combine{CombineKind::add}, Softmax{2, true}, MarkMissing{99},
+      Binarize{0.5}};
+  m.inputs = {{0}, {0}, {1, 2}, {3}, {4}, {5}};
+  m.input_shape = {2, 1, 2};
+  m.total_count = 1e4;
+  m.reference = FeatureReference{{1, 2, 3, 4}, {1, kNan, 0, 2}, {}, {4, 4, kNan, 4}};
+  return m;
+}
+
 KernelExpansion& expansion_of(Model& m) {
   return std::get<KernelExpansion>(m.stages[0]);
 }
@@ -59,6 +74,7 @@ KernelExpansion& expansion_of(Model& m) {
 TEST(Validate, AcceptsEveryFamily) {
   EXPECT_EQ(message_of(good()), "accepted");
   EXPECT_EQ(message_of(svm()), "accepted");
+  EXPECT_EQ(message_of(graph()), "accepted");
   for (const auto& [name, model] : testing::every_family()) EXPECT_EQ(message_of(model), "accepted") << name;
 }
 
@@ -181,6 +197,56 @@ TEST(Validate, NamesWhatIsWrong) {
       {svm, [](Model& m) { m.head.prob_a.pop_back(); }, "prob_a has 2 entries, not 3"},
       {svm, [](Model& m) { m.head.prob_b[0] = kNan; }, "prob_b[0] is nan"},
       {svm, [](Model& m) { m.head.classes = class_codes(4); }, "the head needs 6"},
+      {graph, [](Model& m) { m.inputs.pop_back(); }, "6 stages, but inputs of 5"},
+      {graph, [](Model& m) { m.inputs[1] = {}; }, "has no input"},
+      {graph, [](Model& m) { m.inputs[1] = {2}; }, "stage 1 (affine 4 -> 2) reads a stage that is not before it"},
+      {graph, [](Model& m) { m.inputs[1] = {~u64{0}}; }, "not before it"},
+      {graph,
+       [](Model& m) {
+         m.inputs[3] = {3, 3};
+       },
+       "takes 1 input, but gets 2"},
+      {graph, [](Model& m) { m.inputs[2] = {1}; }, "takes at least 2 inputs, but gets 1"},
+      {graph, [](Model& m) { m.inputs.clear(); }, "takes 4 columns, but gets 2"},
+      {graph,
+       [](Model& m) {
+         m.inputs[2] = {1, 0};
+       },
+       "gets inputs of 2 and 4 columns"},
+      {graph, [](Model& m) { m.stages[2] = Combine{CombineKind{7}}; }, "unknown combination"},
+      {graph,
+       [](Model& m) {
+         m.stages[0] = Select{{0, 4}};
+       },
+       "takes column 4, but gets 4"},
+      {graph, [](Model& m) { m.stages[0] = Select{}; }, "selects nothing"},
+      {graph,
+       [](Model& m) {
+         m.stages[3] = Softmax{3, false};
+       },
+       "'softmax of groups of 3' gets 2 columns"},
+      {graph, [](Model& m) { m.stages[4] = MarkMissing{kNan}; }, "value is nan"},
+      {graph, [](Model& m) { m.stages[5] = Binarize{kNan}; }, "threshold is nan"},
+      {graph,
+       [](Model& m) {
+         m.stages[5] = Impute{{1, 1 / 0.0}, 0, true};
+       },
+       "statistics[1] is inf"},
+      {graph,
+       [](Model& m) {
+         m.input_shape = {2, 3};
+       },
+       "input shape has 6 values, not 4"},
+      {graph,
+       [](Model& m) {
+         m.input_shape = {u64{1} << 63U, 4};
+       },
+       "overflows"},
+      {graph, [](Model& m) { m.total_count = 0; }, "total count"},
+      {graph, [](Model& m) { m.total_count = kNan; }, "total count"},
+      {graph, [](Model& m) { m.reference->mean.pop_back(); }, "reference mean has 3 entries, not 4"},
+      {graph, [](Model& m) { m.reference->maximum[0] = 1 / 0.0; }, "reference maximum[0] is inf"},
+      {graph, [](Model& m) { m.reference->stddev[3] = -1; }, "reference stddev[3] is negative"},
   };
   for (const auto& c : cases) {
     Model model = c.base();
@@ -190,10 +256,29 @@ TEST(Validate, NamesWhatIsWrong) {
   }
 }
 
+// What a hostile file of a few kilobytes may ask for: wide stages without parameters, doubled again and again.
+TEST(Validate, BoundsColumnsOfAllStages) {
+  Model m;
+  m.n_features = u64{1} << 20U;
+  for (u64 i = 0; i < 200; ++i) m.stages.emplace_back(Log1p{});
+  EXPECT_THAT(message_of(m), HasSubstr("columns together"));
+  m = {};
+  m.n_features = 2;
+  for (u64 i = 0; i < 62; ++i) {
+    m.stages.emplace_back(Combine{CombineKind::concat});
+    m.inputs.push_back({i, i});
+  }
+  EXPECT_THAT(message_of(m), HasSubstr("4194304 are supported"));
+}
+
 TEST(OutputWidth, NamesBothNumbers) {
   testing::Random random(1);
   EXPECT_EQ(output_width(Stage(testing::affine(random, 4, 3)), 4), 3U);
   EXPECT_EQ(output_width(Stage(Log1p{}), 9), 9U);
+  EXPECT_EQ(output_width(Stage(Select{{1, 1, 1}}), 2), 3U);
+  const std::vector<u64> widths = {4, 5, 4};
+  EXPECT_EQ(output_width(Stage(Combine{CombineKind::concat}), widths), 13U);
+  EXPECT_THROW((void)output_width(Stage(Combine{CombineKind::add}), widths), base::Error);
   EXPECT_THROW((void)output_width(Stage(Scale{{0, 0}, {1, 1}}), 3), base::Error);
 }
 
@@ -205,6 +290,10 @@ TEST(Describe, SaysWhatAPersonCallsIt) {
   EXPECT_EQ(describe(linear), "logistic regression, 4 features, 3 classes");
   linear.head = Head{};
   EXPECT_EQ(describe(linear), "linear regression, 4 features, 3 targets");
+  EXPECT_EQ(describe(graph()), "neural network of 1 dense layer in branches, 4 features, 2 targets");
+  Model wide;
+  wide.n_features = 70000;
+  EXPECT_EQ(describe(wide), "transformation, 70,000 features, 70,000 targets");
 }
 
 TEST(ClassLabels, PrintInTheirOwnType) {
@@ -229,6 +318,20 @@ TEST(ModelHash, SeesEverythingThatDeterminesScoresAndNothingElse) {
   other = good();
   std::swap(other.feature_names[0], other.feature_names[1]);
   EXPECT_NE(model_hash(other), hash);
+  other = good();
+  other.inputs = {{0}, {1}, {2}, {3}};
+  EXPECT_EQ(model_hash(other), hash) << "a chain written at length";
+  other = graph();
+  other.reference.reset();
+  EXPECT_EQ(model_hash(other), model_hash(graph()));
+  other.inputs[2] = {2, 1};
+  EXPECT_NE(model_hash(other), model_hash(graph()));
+  other = graph();
+  other.total_count = 1e6;
+  EXPECT_NE(model_hash(other), model_hash(graph()));
+  other = graph();
+  other.input_shape = {4};
+  EXPECT_NE(model_hash(other), model_hash(graph()));
 }
 
 }  // namespace

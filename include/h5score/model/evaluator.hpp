@@ -1,5 +1,5 @@
-// Compiled models: evaluation of full tiles of rows in one precision, by kernels chosen for this CPU.
-// Computation always sees full tiles of tile_rows() rows, so that a row's result depends on that row alone.
+// Compiled models: evaluation of rows in one precision, by kernels chosen for this CPU.
+// A row's result depends on that row alone, bit for bit: not on its neighbours, its place, its address or the count.
 #pragma once
 
 #include "h5score/base/element_type.hpp"
@@ -36,7 +36,7 @@ struct ResultColumn {
 /// Bits of /status.
 enum StatusFlag : base::u8 { status_ok = 0, status_missing = 1, status_nonfinite = 2 };
 
-/// Where a tile's results go: row-major, ResultColumn::row_bytes() per row; null = not wanted.
+/// Where results go: row-major, ResultColumn::row_bytes() per row; null = not wanted.
 struct TileResults {
   std::byte* prediction = nullptr;
   std::byte* label = nullptr;
@@ -45,7 +45,7 @@ struct TileResults {
   std::byte* status = nullptr;
 };
 
-/// Scratch memory of one thread, reused from tile to tile.
+/// Scratch memory of one thread, reused from call to call.
 class Workspace {
  public:
   virtual ~Workspace() = default;
@@ -63,23 +63,32 @@ class Evaluator {
   [[nodiscard]] virtual Precision precision() const = 0;
   [[nodiscard]] virtual Isa isa() const = 0;
   [[nodiscard]] virtual u64 features() const = 0;
-  /// A power of two from 16 to 256.
+  /// Rows that are computed together, a power of two from 16 to 256; fewer take as long.
   [[nodiscard]] virtual u64 tile_rows() const = 0;
-  /// Elements from one row of an input tile to the next (>= features(), a multiple of 64 bytes).
+  /// Elements from one row to the next that suit a caller's own buffer (>= features(), a multiple of 64 bytes).
   [[nodiscard]] virtual u64 input_stride() const = 0;
   /// What this model can give: prediction, or label [, probability] [, decision]; always status.
   [[nodiscard]] virtual const std::vector<ResultColumn>& columns() const = 0;
   /// Floating-point operations per row, an exponential counted as 20: the cost that plans use.
   [[nodiscard]] virtual double flops_per_row() const = 0;
+  /// Per feature, whether a NaN in it makes a row missing: false where every path from it leads through an Impute of
+  /// that column, or where no stage reads it.
+  [[nodiscard]] virtual const std::vector<bool>& missing_matters() const = 0;
   [[nodiscard]] virtual std::unique_ptr<Workspace> make_workspace() const = 0;
 
-  /// Scores one tile. `tile`: tile_rows() x input_stride() elements of precision(), row-major, 64-byte aligned; padding
-  /// columns and rows from `valid_rows` on must be zero. Only `valid_rows` rows of results are written.
-  /// A row with a NaN that no Impute handles has status_missing, with an infinity or a non-finite result
-  /// status_nonfinite; either way its floating results are NaN and its label is -1 (multilabel: all -1).
-  /// `poll` is called at least every ~0.1 ms of work (MPI progress).
-  virtual void score(const std::byte* tile, u64 valid_rows, Workspace& workspace, const TileResults& results,
+  /// Scores `count` rows, any number. Row i begins i * stride elements of precision() behind `rows`, aligned as its
+  /// elements are; stride >= features(). What lies between two rows does not matter, and nothing is read behind the
+  /// last feature of the last row.
+  /// A row with a NaN (or a value that a MarkMissing stage marks) in a feature where missing_matters() has
+  /// status_missing; with an infinity in a feature that is read, or a non-finite result, status_nonfinite; either way
+  /// its floating results are NaN and its label is -1 (multilabel: all -1). `poll` is called at least every ~0.1 ms of
+  /// work (MPI progress).
+  virtual void score(const std::byte* rows, u64 stride, u64 count, Workspace& workspace, const TileResults& results,
                      const std::function<void()>& poll) const = 0;
+  /// The same, with the same bits, of rows that lie column by column: row i of feature j is element first + i of
+  /// precision() behind columns[j].
+  virtual void score_columns(const std::byte* const* columns, u64 first, u64 count, Workspace& workspace,
+                             const TileResults& results, const std::function<void()>& poll) const = 0;
 };
 
 /// Compiles a validated model: folds scalers into the next Affine, linear kernels into an Affine, chooses the tile

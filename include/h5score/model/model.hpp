@@ -1,4 +1,4 @@
-// A trained model: a chain of stages and a head that says what comes out of it.
+// A trained model: a graph of stages (mostly a chain) and a head that says what comes out of it.
 #pragma once
 
 #include "h5score/model/stage.hpp"
@@ -57,7 +57,7 @@ enum class Precision : base::u8 { float32, float64 };
 const char* to_string(Precision precision);
 
 /// Which library made the model: "scikit-learn", "1.2.1"; `format` is the file format it was read from ("native",
-/// "libsvm").
+/// "libsvm", "onnx", "keras").
 struct Origin {
   std::string library;
   std::string version;
@@ -73,18 +73,47 @@ struct GoldenRows {
   std::vector<base::i64> label_codes;  ///< g, or g * classes row-major for multilabel
 };
 
+/// What the features looked like in training, in the units that the model reads; each vector empty or n_features.
+struct FeatureReference {
+  std::vector<double> mean;
+  std::vector<double> stddev;
+  std::vector<double> minimum;
+  std::vector<double> maximum;
+};
+
 struct Model {
   u64 n_features = 0;
-  std::vector<Stage> stages;
+  std::vector<Stage> stages;  ///< in topological order; the last one feeds the head
+  /// Empty: a chain. Else for each stage the nodes that it reads: 0 = the features, i + 1 = the output of stage i.
+  std::vector<std::vector<u64>> inputs;
   Head head;
-  std::vector<std::string> feature_names;    ///< empty or n_features
+  std::vector<std::string> feature_names;  ///< empty or n_features
+  /// Shape of one row as the model's library sees it, C order ({1, 28, 28}); empty: n_features columns.
+  std::vector<u64> input_shape;
+  /// Before anything else a row is multiplied so that *all* columns of its source, also those that the model does not
+  /// read, sum to this (scanpy's normalize_total); done by whoever reads rows: evaluators and golden rows see the
+  /// result.
+  std::optional<double> total_count;
+  std::optional<FeatureReference> reference;
   Precision precision = Precision::float64;  ///< the model's declared type
   Origin origin;
   std::optional<GoldenRows> golden;
 };
 
-/// Throws Error(data) unless the widths of all stages, the head, names and golden rows fit each other, every parameter
-/// is finite and no width exceeds 2^22 (a tile of 16 such rows takes 512 MiB).
+/// The nodes that stage i reads (Model::inputs, or the stage before it).
+std::vector<u64> inputs_of(const Model& model, u64 stage);
+/// Model::reference; where it lacks mean and stddev, those of Scales brought back to the model's inputs, column by
+/// column (through Log1p, Impute, MarkMissing, Clip, Select, concat and further Scales before them): NaN for features
+/// of which the model does not know. Scalers to a range, whose offsets are all 0 or the reference's minimum, say
+/// nothing. nullopt: the model knows of none.
+std::optional<FeatureReference> training_reference(const Model& model);
+/// Puts `stages` in front of the model's first: they see the features. Keeps chains chains. Where they take another
+/// number of columns, n_features and what goes with it are for the caller to set.
+void prepend(Model& model, std::vector<Stage> stages);
+
+/// Throws Error(data) unless stages only read what is before them, the widths of all stages, the head, names and golden
+/// rows fit each other, every parameter is finite (NaN is allowed in Impute::statistics and in the reference) and no
+/// width exceeds 2^22 (a tile of 16 such rows takes 512 MiB).
 void validate(const Model& model);
 /// "logistic regression, 784 features, 10 classes" : what a person calls it, derived from stages and head.
 std::string describe(const Model& model);
@@ -104,8 +133,13 @@ void archive(A& ar, GoldenRows& v) {
   ar(v.rows, v.prediction, v.decision, v.probability, v.label_codes);
 }
 template <class A>
+void archive(A& ar, FeatureReference& v) {
+  ar(v.mean, v.stddev, v.minimum, v.maximum);
+}
+template <class A>
 void archive(A& ar, Model& v) {
-  ar(v.n_features, v.stages, v.head, v.feature_names, v.precision, v.origin, v.golden);
+  ar(v.n_features, v.stages, v.inputs, v.head, v.feature_names, v.input_shape, v.total_count, v.reference, v.precision,
+     v.origin, v.golden);
 }
 
 }  // namespace h5score::model

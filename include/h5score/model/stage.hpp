@@ -1,9 +1,10 @@
-// The stages that a model is a chain of. Each maps n x d -> n x k row by row. Parameters are kept in double whatever
-// the evaluation precision: a float32 parameter is exact in double. Matrices are row-major.
+// The stages that a model is made of. Each maps n x d -> n x k row by row (Combine: several inputs). Parameters are
+// kept in double whatever the evaluation precision: a float32 parameter is exact in double. Matrices are row-major.
 #pragma once
 
 #include "h5score/base/types.hpp"
 
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -40,7 +41,8 @@ enum class ActivationKind : base::u8 {
   tanh,
   softplus,
   softsign,
-  exponential
+  exponential,
+  erf
 };
 
 /// Elementwise. `alpha`: slope of leaky_relu (0.01 in most libraries), scale of elu (1 in most), taken as it stands;
@@ -52,8 +54,11 @@ struct Activation {
   double alpha = 0;
 };
 
-/// Softmax over all columns of a row.
-struct Softmax {};
+/// Softmax over each run of `group` neighbouring columns of a row (0: over all of them); `log`: its logarithm.
+struct Softmax {
+  u64 group = 0;
+  bool log = false;
+};
 
 enum class KernelKind : base::u8 { linear, polynomial, rbf, sigmoid };
 
@@ -76,7 +81,7 @@ struct KernelExpansion {
   std::vector<double> intercept;
 };
 
-/// Replaces `missing` (NaN or a value) in column j by statistics[j].
+/// Replaces `missing` (NaN or a value) in column j by statistics[j]; a NaN there leaves the column as it is.
 struct Impute {
   std::vector<double> statistics;
   double missing = 0;
@@ -101,12 +106,35 @@ struct Clip {
 };
 /// log(1 + x).
 struct Log1p {};
+/// A value that stands for "not measured" (99, -9999) becomes NaN.
+struct MarkMissing {
+  double value = 0;
+};
+/// 1 where x > threshold, else 0 (scikit-learn's Binarizer).
+struct Binarize {
+  double threshold = 0;
+};
+/// y_j = x[columns[j]]: selections, permutations and repetitions of columns.
+struct Select {
+  std::vector<u64> columns;
+};
 
-using Stage = std::variant<Affine, Activation, Softmax, KernelExpansion, Impute, Scale, Normalize, Clip, Log1p>;
+enum class CombineKind : base::u8 { concat, add, subtract, multiply, divide, minimum, maximum };
+/// The only stage with several inputs: side by side (concat), or elementwise, folded from the left, over inputs of
+/// equal width.
+struct Combine {
+  CombineKind kind = CombineKind::concat;
+};
+
+using Stage = std::variant<Affine, Activation, Softmax, KernelExpansion, Impute, Scale, Normalize, Clip, Log1p,
+                           MarkMissing, Binarize, Select, Combine>;
 
 /// "affine 784 -> 128", "rbf kernel, 1978 support vectors", ... for inspect and messages.
 std::string describe(const Stage& stage);
-/// Width after the stage for an input of width d; throws Error(data) naming both numbers where the stage does not fit.
+/// Width after the stage for inputs of these widths (one, but for Combine); throws Error(data) naming the numbers where
+/// the stage does not fit.
+u64 output_width(const Stage& stage, std::span<const u64> inputs);
+/// The same for a stage with one input.
 u64 output_width(const Stage& stage, u64 d);
 
 template <class A>
@@ -122,7 +150,9 @@ void archive(A& ar, Activation& v) {
   ar(v.kind, v.alpha);
 }
 template <class A>
-void archive(A& /*ar*/, Softmax& /*v*/) {}
+void archive(A& ar, Softmax& v) {
+  ar(v.group, v.log);
+}
 template <class A>
 void archive(A& ar, Kernel& v) {
   ar(v.kind, v.gamma, v.coef0, v.degree);
@@ -149,5 +179,21 @@ void archive(A& ar, Clip& v) {
 }
 template <class A>
 void archive(A& /*ar*/, Log1p& /*v*/) {}
+template <class A>
+void archive(A& ar, MarkMissing& v) {
+  ar(v.value);
+}
+template <class A>
+void archive(A& ar, Binarize& v) {
+  ar(v.threshold);
+}
+template <class A>
+void archive(A& ar, Select& v) {
+  ar(v.columns);
+}
+template <class A>
+void archive(A& ar, Combine& v) {
+  ar(v.kind);
+}
 
 }  // namespace h5score::model

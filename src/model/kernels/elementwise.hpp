@@ -1,5 +1,4 @@
-// Kernels that run over columns with rows as lanes: elementwise functions, row reductions, kernel functions,
-// transposition.
+// Kernels that run over columns with rows as lanes: elementwise functions, row reductions, kernel functions.
 #pragma once
 
 #include "math.hpp"
@@ -9,6 +8,7 @@ namespace {
 
 using h5score::model::kernels::Fold;
 using h5score::model::kernels::Map;
+using h5score::model::kernels::Pair;
 
 /// Calls f(vector) -> vector on `count` consecutive elements.
 template <class T, class F>
@@ -72,8 +72,14 @@ void map(Map kind, T a, T* x, size_t count) {
       return each(x, count, [](Vec<T> v) { return v / (1 + absolute<T>(v)); });
     case Map::exp:
       return each(x, count, [](Vec<T> v) { return exp<T>(v); });
+    case Map::erf:
+      return each(x, count, [](Vec<T> v) { return erf<T>(v); });
     case Map::log1p:
       return each(x, count, [](Vec<T> v) { return log1p<T>(v); });
+    case Map::log_from_one:
+      return each(x, count, [](Vec<T> v) { return log1p<T>(v - 1); });
+    case Map::step:
+      return each(x, count, [a](Vec<T> v) { return v > a ? all<T>(1) : (v == v ? all<T>(0) : v); });
     case Map::sqrt_or_one:
       return each(x, count, [](Vec<T> v) { return v == 0 ? all<T>(1) : square_root<T>(v); });
     case Map::one_if_zero:
@@ -102,8 +108,26 @@ void fold(Fold kind, const T* x, size_t rows, size_t columns, T* accumulator) {
 }
 
 template <class T>
+bool all_finite(const T* x, size_t count) {
+  constexpr size_t chains = 4;
+  Vec<T> zero[chains] = {};
+  size_t i = 0;
+  for (; i + chains * kLanes<T> <= count; i += chains * kLanes<T>)
+    for (size_t c = 0; c < chains; ++c) zero[c] = fma(load<T>(x + i + c * kLanes<T>), all<T>(0), zero[c]);
+  for (; i < count; i += kLanes<T>) zero[0] = fma(load<T>(x + i), all<T>(0), zero[0]);
+  return all_zero<T>((zero[0] + zero[1]) + (zero[2] + zero[3]));
+}
+
+template <class T>
 void mark_nonfinite(const T* x, size_t rows, size_t columns, T* accumulator) {
   reduce(x, rows, columns, accumulator, [](Vec<T> a, Vec<T> v) { return fma(v, all<T>(0), a); });
+}
+
+template <class T>
+void mark_infinite(const T* x, size_t rows, size_t columns, T* accumulator) {
+  const Vec<T> infinity = all<T>(static_cast<T>(__builtin_inf()));
+  const Vec<T> nan = all<T>(static_cast<T>(__builtin_nan("")));
+  reduce(x, rows, columns, accumulator, [=](Vec<T> a, Vec<T> v) { return absolute<T>(v) == infinity ? nan : a; });
 }
 
 template <class T>
@@ -123,13 +147,103 @@ void impute(T* x, size_t rows, size_t columns, const T* statistics, T missing, b
 }
 
 template <class T>
+void mark_missing(T* x, size_t rows, size_t columns, T value, T* mark) {
+  const Vec<T> nan = all<T>(static_cast<T>(__builtin_nan("")));
+  if (mark != nullptr) reduce(x, rows, columns, mark, [=](Vec<T> m, Vec<T> v) { return v == value ? nan : m; });
+  each(x, rows * columns, [=](Vec<T> v) { return v == value ? nan : v; });
+}
+
+/// x = f(x, y).
+template <class T, class F>
+H5SCORE_INLINE void each_pair(T* x, const T* y, size_t count, F f) {
+  for (size_t i = 0; i < count; i += kLanes<T>) store<T>(x + i, f(load<T>(x + i), load<T>(y + i)));
+}
+template <class T>
+void combine(Pair kind, T* x, const T* y, size_t count) {
+  switch (kind) {
+    case Pair::add:
+      return each_pair(x, y, count, [](Vec<T> v, Vec<T> w) { return v + w; });
+    case Pair::subtract:
+      return each_pair(x, y, count, [](Vec<T> v, Vec<T> w) { return v - w; });
+    case Pair::multiply:
+      return each_pair(x, y, count, [](Vec<T> v, Vec<T> w) { return v * w; });
+    case Pair::divide:
+      return each_pair(x, y, count, [](Vec<T> v, Vec<T> w) { return v / w; });
+    case Pair::minimum:
+      return each_pair(x, y, count, [](Vec<T> v, Vec<T> w) { return w == w ? at_most<T>(v, w) : w; });
+    case Pair::maximum:
+      return each_pair(x, y, count, [](Vec<T> v, Vec<T> w) { return w == w ? at_least<T>(v, w) : w; });
+    case Pair::count:
+      return;
+  }
+}
+
+template <class T>
 void divide(T* x, size_t rows, size_t columns, const T* divisor) {
   each_in_column(x, rows, columns, [=](Vec<T> v, size_t, size_t i) { return v / load<T>(divisor + i); });
 }
 
 template <class T>
+void softmax(T* x, size_t rows, size_t columns) {
+  for (size_t i = 0; i < rows; i += kLanes<T>) {
+    Vec<T> largest = load<T>(x + i);
+    for (size_t j = 1; j < columns; ++j) largest = at_least<T>(largest, load<T>(x + j * rows + i));
+    Vec<T> sum = all<T>(0);
+    for (size_t j = 0; j < columns; ++j) {
+      const Vec<T> e = exp_negative<T>(load<T>(x + j * rows + i) - largest);
+      store<T>(x + j * rows + i, e);
+      sum += e;
+    }
+    const Vec<T> inverse = 1 / sum;
+    for (size_t j = 0; j < columns; ++j) store<T>(x + j * rows + i, load<T>(x + j * rows + i) * inverse);
+  }
+}
+
+template <class T>
+H5SCORE_INLINE void store_labels(std::int32_t* p, Bits<T> label) {
+  const auto v = __builtin_convertvector(label, typename Types<T>::Labels);
+  __builtin_memcpy(p, &v, sizeof v);
+}
+
+template <class T>
+void first_largest(const T* x, size_t rows, size_t columns, std::int32_t* index) {
+  for (size_t i = 0; i < rows; i += kLanes<T>) {
+    Vec<T> largest = load<T>(x + i);
+    Bits<T> at{};
+    for (size_t j = 1; j < columns; ++j) {
+      const Vec<T> v = load<T>(x + j * rows + i);
+      at = v > largest ? Bits<T>{} + static_cast<typename Types<T>::Bit>(j) : at;
+      largest = at_least<T>(v, largest);
+    }
+    store_labels<T>(index + i, at);
+  }
+}
+
+template <class T>
+void above(const T* x, size_t count, T threshold, std::int32_t* flag) {
+  for (size_t i = 0; i < count; i += kLanes<T>)
+    store_labels<T>(flag + i, load<T>(x + i) > threshold ? Bits<T>{} + 1 : Bits<T>{});
+}
+
+template <class T>
 void exp_shifted(T* x, size_t rows, size_t columns, const T* shift) {
   each_in_column(x, rows, columns, [=](Vec<T> v, size_t, size_t i) { return exp<T>(v - load<T>(shift + i)); });
+}
+
+template <class T>
+void add_exp(const T* x, size_t rows, size_t columns, const T* shift, T* accumulator) {
+  for (size_t i = 0; i < rows; i += kLanes<T>) {
+    const Vec<T> s = load<T>(shift + i);
+    Vec<T> sum = load<T>(accumulator + i);
+    for (size_t j = 0; j < columns; ++j) sum = sum + exp<T>(load<T>(x + j * rows + i) - s);
+    store<T>(accumulator + i, sum);
+  }
+}
+
+template <class T>
+void subtract(T* x, size_t rows, size_t columns, const T* first, const T* second) {
+  each_in_column(x, rows, columns,
+                 [=](Vec<T> v, size_t, size_t i) { return (v - load<T>(first + i)) - load<T>(second + i); });
 }
 
 template <class T>
@@ -166,27 +280,6 @@ void polynomial(T* x, size_t count, T gamma, T coef0, std::uint32_t degree) {
 template <class T>
 void sigmoid_kernel(T* x, size_t count, T gamma, T coef0) {
   each(x, count, [=](Vec<T> v) { return tanh<T>(fma(v, all<T>(gamma), all<T>(coef0))); });
-}
-
-// A square of L rows and L features is transposed by log2(L) riffles: each rotates the bits of (row, feature) by one.
-template <class T>
-void transpose(const T* in, size_t stride, size_t rows, size_t columns, T* out) {
-  constexpr size_t lanes = kLanes<T>;
-  for (size_t j = 0; j < columns; j += lanes) {
-    for (size_t i = 0; i < rows; i += lanes) {
-      Vec<T> v[lanes];
-      for (size_t r = 0; r < lanes; ++r) v[r] = load<T>(in + (i + r) * stride + j);
-      for (size_t round = 1; round < lanes; round *= 2) {
-        Vec<T> w[lanes];
-        for (size_t r = 0; r < lanes / 2; ++r) {
-          w[2 * r] = riffle_low<T>(v[r], v[r + lanes / 2]);
-          w[2 * r + 1] = riffle_high<T>(v[r], v[r + lanes / 2]);
-        }
-        for (size_t r = 0; r < lanes; ++r) v[r] = w[r];
-      }
-      for (size_t r = 0; r < lanes; ++r) store<T>(out + (j + r) * rows + i, v[r]);
-    }
-  }
 }
 
 }  // namespace

@@ -68,4 +68,48 @@ void panel_columns(const T* a, size_t rows, size_t depth, const T* panel, size_t
   }
 }
 
+H5SCORE_INLINE Vec<double> load_wide(const double* p) {
+  return load<double>(p);
+}
+H5SCORE_INLINE Vec<double> load_wide(const float* p) {
+  Types<float>::Half half;
+  __builtin_memcpy(&half, p, sizeof half);
+  return __builtin_convertvector(half, Vec<double>);
+}
+
+/// M vectors of rows, N outputs.
+template <class T, size_t M, size_t N>
+H5SCORE_INLINE void weighted_block(const T* x, size_t rows, size_t count, const double* weights, size_t outputs,
+                                   double* sum) {
+  constexpr size_t lanes = kLanes<double>;
+  Vec<double> total[N][M];
+  for (size_t j = 0; j < N; ++j)
+    for (size_t i = 0; i < M; ++i) total[j][i] = load<double>(sum + j * rows + i * lanes);
+  for (size_t m = 0; m < count; ++m) {
+    Vec<double> v[M];
+    for (size_t i = 0; i < M; ++i) v[i] = load_wide(x + m * rows + i * lanes);
+    for (size_t j = 0; j < N; ++j)
+      for (size_t i = 0; i < M; ++i) total[j][i] = fma(v[i], all<double>(weights[m * outputs + j]), total[j][i]);
+  }
+  for (size_t j = 0; j < N; ++j)
+    for (size_t i = 0; i < M; ++i) store<double>(sum + j * rows + i * lanes, total[j][i]);
+}
+
+template <class T, size_t N>
+H5SCORE_INLINE void weighted_rows(const T* x, size_t rows, size_t count, const double* weights, size_t outputs,
+                                  double* sum) {
+  constexpr size_t lanes = kLanes<double>;
+  size_t i = 0;
+  for (; i + kRowVectors * lanes <= rows; i += kRowVectors * lanes)
+    weighted_block<T, kRowVectors, N>(x + i, rows, count, weights, outputs, sum + i);
+  for (; i < rows; i += lanes) weighted_block<T, 1, N>(x + i, rows, count, weights, outputs, sum + i);
+}
+
+template <class T>
+void add_weighted(const T* x, size_t rows, size_t count, const double* weights, size_t outputs, double* sum) {
+  size_t j = 0;
+  for (; j + 3 <= outputs; j += 3) weighted_rows<T, 3>(x, rows, count, weights + j, outputs, sum + j * rows);
+  for (; j < outputs; ++j) weighted_rows<T, 1>(x, rows, count, weights + j, outputs, sum + j * rows);
+}
+
 }  // namespace

@@ -31,12 +31,17 @@ template <>
 struct Types<float> {
   typedef float Vec __attribute__((vector_size(kVectorBytes)));
   typedef std::uint32_t Bits __attribute__((vector_size(kVectorBytes)));
+  typedef std::uint32_t Bit;
+  typedef std::int32_t Labels __attribute__((vector_size(kVectorBytes)));
+  typedef float Half __attribute__((vector_size(kVectorBytes / 2)));
   static constexpr std::uint32_t sign_bit = 0x80000000U;
 };
 template <>
 struct Types<double> {
   typedef double Vec __attribute__((vector_size(kVectorBytes)));
   typedef std::uint64_t Bits __attribute__((vector_size(kVectorBytes)));
+  typedef std::uint64_t Bit;
+  typedef std::int32_t Labels __attribute__((vector_size(kVectorBytes / 2)));
   static constexpr std::uint64_t sign_bit = 0x8000000000000000U;
 };
 template <class T>
@@ -61,6 +66,56 @@ H5SCORE_INLINE void store(T* p, Vec<T> v) {
 template <class T>
 H5SCORE_INLINE Vec<T> all(T value) {
   return value - Vec<T>{};
+}
+
+#if defined(__AVX2__) && !defined(__AVX512F__)
+/// All bits set in the first n lanes.
+template <class T>
+H5SCORE_INLINE __m256i first_lanes(size_t n) {
+  Bits<T> number{};
+  for (size_t i = 0; i < kLanes<T>; ++i) number[i] = static_cast<typename Types<T>::Bit>(i);
+  return reinterpret_cast<__m256i>(number < static_cast<typename Types<T>::Bit>(n));
+}
+#endif
+/// The first n elements at p, zeros behind them; nothing else is read.
+template <class T>
+H5SCORE_INLINE Vec<T> load_first(const T* p, size_t n) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << n) - 1), p);
+  } else {
+    return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1U << n) - 1), p);
+  }
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return _mm256_maskload_ps(p, first_lanes<T>(n));
+  } else {
+    return _mm256_maskload_pd(p, first_lanes<T>(n));
+  }
+#else
+  Vec<T> v{};
+  __builtin_memcpy(&v, p, n * sizeof(T));
+  return v;
+#endif
+}
+/// Writes the first n lanes and nothing else; p may be unaligned.
+template <class T>
+H5SCORE_INLINE void store_first(unsigned char* p, Vec<T> v, size_t n) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == sizeof(float)) {
+    _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1U << n) - 1), v);
+  } else {
+    _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1U << n) - 1), v);
+  }
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == sizeof(float)) {
+    _mm256_maskstore_ps(reinterpret_cast<float*>(p), first_lanes<T>(n), v);
+  } else {
+    _mm256_maskstore_pd(reinterpret_cast<double*>(p), first_lanes<T>(n), v);
+  }
+#else
+  __builtin_memcpy(p, &v, n * sizeof(T));
+#endif
 }
 
 H5SCORE_INLINE Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
@@ -99,14 +154,59 @@ H5SCORE_INLINE Vec<T> with_sign_of(Vec<T> magnitude, Vec<T> sign) {
   const Bits<T> mask = Bits<T>{} + Types<T>::sign_bit;
   return from_bits<T>((bits<T>(magnitude) & ~mask) | (bits<T>(sign) & mask));
 }
-// The second operand of min and max wins only if it compares so: a NaN in `v` stays.
+// The limit wins only if it compares so: a NaN in `v` stays. That is how x86's min and max treat their second operand.
 template <class T>
 H5SCORE_INLINE Vec<T> at_most(Vec<T> v, Vec<T> limit) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return _mm512_min_ps(limit, v);
+  } else {
+    return _mm512_min_pd(limit, v);
+  }
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return _mm256_min_ps(limit, v);
+  } else {
+    return _mm256_min_pd(limit, v);
+  }
+#else
   return v > limit ? limit : v;
+#endif
 }
 template <class T>
 H5SCORE_INLINE Vec<T> at_least(Vec<T> v, Vec<T> limit) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return _mm512_max_ps(limit, v);
+  } else {
+    return _mm512_max_pd(limit, v);
+  }
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return _mm256_max_ps(limit, v);
+  } else {
+    return _mm256_max_pd(limit, v);
+  }
+#else
   return v < limit ? limit : v;
+#endif
+}
+/// Whether every lane is 0 (and none NaN).
+template <class T>
+H5SCORE_INLINE bool all_zero(Vec<T> v) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return _mm512_cmp_ps_mask(v, Vec<T>{}, _CMP_NEQ_UQ) == 0;
+  } else {
+    return _mm512_cmp_pd_mask(v, Vec<T>{}, _CMP_NEQ_UQ) == 0;
+  }
+#elif defined(__AVX2__)
+  return _mm256_testz_si256(reinterpret_cast<__m256i>(v != 0), reinterpret_cast<__m256i>(v != 0)) != 0;
+#else
+  bool zero = true;
+  for (size_t i = 0; i < kLanes<T>; ++i) zero &= v[i] == 0;
+  return zero;
+#endif
 }
 template <class T>
 H5SCORE_INLINE Vec<T> square_root(Vec<T> v) {
@@ -118,6 +218,28 @@ H5SCORE_INLINE Vec<T> square_root(Vec<T> v) {
     }
   }
   return v;
+}
+
+// Vectors as pieces of 16 bytes: what the CPU shuffles cheaply, and loads into place without any shuffle.
+template <class T>
+constexpr size_t kPiece = 16 / sizeof(T);
+/// Piece p from at[p * kPiece<T>] + column.
+template <class T>
+H5SCORE_INLINE Vec<T> load_pieces(const T* const* at, size_t column) {
+#if defined(__AVX512F__) || defined(__AVX2__)
+  const auto piece = [&](size_t p) { return _mm_loadu_ps(reinterpret_cast<const float*>(at[p * kPiece<T>] + column)); };
+#endif
+#if defined(__AVX512F__)
+  __m512 v = _mm512_broadcast_f32x4(piece(0));
+  v = _mm512_mask_broadcast_f32x4(v, 0x00F0, piece(1));
+  v = _mm512_mask_broadcast_f32x4(v, 0x0F00, piece(2));
+  v = _mm512_mask_broadcast_f32x4(v, 0xF000, piece(3));
+  return reinterpret_cast<Vec<T>>(v);
+#elif defined(__AVX2__)
+  return reinterpret_cast<Vec<T>>(_mm256_insertf128_ps(_mm256_castps128_ps256(piece(0)), piece(1), 1));
+#else
+  return load<T>(at[0] + column);
+#endif
 }
 
 // Lanes 0, L, 1, L + 1, ... of the two vectors (low half of the riffle) and the high half.
@@ -151,6 +273,44 @@ H5SCORE_INLINE Vec<T> riffle_high(Vec<T> a, Vec<T> b) {
   } else {
     return H5SCORE_SHUFFLE(a, b, 1, 3);
   }
+}
+
+/// The same within each piece: all pieces of a and b side by side.
+template <class T>
+H5SCORE_INLINE Vec<T> riffle_pieces_low(Vec<T> a, Vec<T> b) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return _mm512_unpacklo_ps(a, b);
+  } else {
+    return _mm512_unpacklo_pd(a, b);
+  }
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return _mm256_unpacklo_ps(a, b);
+  } else {
+    return _mm256_unpacklo_pd(a, b);
+  }
+#else
+  return riffle_low<T>(a, b);
+#endif
+}
+template <class T>
+H5SCORE_INLINE Vec<T> riffle_pieces_high(Vec<T> a, Vec<T> b) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return _mm512_unpackhi_ps(a, b);
+  } else {
+    return _mm512_unpackhi_pd(a, b);
+  }
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return _mm256_unpackhi_ps(a, b);
+  } else {
+    return _mm256_unpackhi_pd(a, b);
+  }
+#else
+  return riffle_high<T>(a, b);
+#endif
 }
 
 }  // namespace
