@@ -18,7 +18,7 @@ namespace h5score::format {
 template <class E, std::size_t N>
 using Names = std::array<std::pair<std::string_view, E>, N>;
 
-inline constexpr Names<model::ActivationKind, 15> activation_names{{
+inline constexpr Names<model::ActivationKind, 16> activation_names{{
     {"identity", model::ActivationKind::identity},
     {"relu", model::ActivationKind::relu},
     {"relu6", model::ActivationKind::relu6},
@@ -34,6 +34,7 @@ inline constexpr Names<model::ActivationKind, 15> activation_names{{
     {"softplus", model::ActivationKind::softplus},
     {"softsign", model::ActivationKind::softsign},
     {"exponential", model::ActivationKind::exponential},
+    {"erf", model::ActivationKind::erf},
 }};
 
 /// LIBSVM's words too.
@@ -48,6 +49,16 @@ inline constexpr Names<model::Norm, 3> norm_names{{
     {"l1", model::Norm::l1},
     {"l2", model::Norm::l2},
     {"max", model::Norm::max},
+}};
+
+inline constexpr Names<model::CombineKind, 7> combine_names{{
+    {"concat", model::CombineKind::concat},
+    {"add", model::CombineKind::add},
+    {"subtract", model::CombineKind::subtract},
+    {"multiply", model::CombineKind::multiply},
+    {"divide", model::CombineKind::divide},
+    {"minimum", model::CombineKind::minimum},
+    {"maximum", model::CombineKind::maximum},
 }};
 
 inline constexpr Names<model::HeadKind, 6> head_names{{

@@ -21,6 +21,15 @@ u64 count(Section& section, const std::string& attribute) {
   return base::narrow<u64>(value);
 }
 
+std::vector<u64> counts(Section& section, const std::string& name) {
+  std::vector<u64> values;
+  for (const base::i64 value : section.integers(name)) {
+    if (value < 0) throw Error(ExitCode::data, "'" + name + "' has a negative number");
+    values.push_back(base::narrow<u64>(value));
+  }
+  return values;
+}
+
 model::Stage read_affine(Section& s) {
   return model::Affine{s.matrix("weights"), s.vector("bias")};
 }
@@ -34,8 +43,8 @@ model::Stage read_activation(Section& s) {
   return stage;
 }
 
-model::Stage read_softmax(Section& /*s*/) {
-  return model::Softmax{};
+model::Stage read_softmax(Section& s) {
+  return model::Softmax{s.has_attribute("group") ? count(s, "group") : 0, s.flag("log")};
 }
 
 model::Stage read_kernel_expansion(Section& s) {
@@ -81,7 +90,19 @@ model::Stage read_log1p(Section& /*s*/) {
   return model::Log1p{};
 }
 
-constexpr Names<model::Stage (*)(Section&), 9> stage_readers{{
+model::Stage read_mark_missing(Section& s) {
+  return model::MarkMissing{s.number("value")};
+}
+
+model::Stage read_binarize(Section& s) {
+  return model::Binarize{s.number("threshold", 0)};
+}
+
+model::Stage read_select(Section& s) {
+  return model::Select{counts(s, "columns")};
+}
+
+constexpr Names<model::Stage (*)(Section&), 12> stage_readers{{
     {"affine", read_affine},
     {"activation", read_activation},
     {"softmax", read_softmax},
@@ -91,21 +112,46 @@ constexpr Names<model::Stage (*)(Section&), 9> stage_readers{{
     {"normalize", read_normalize},
     {"clip", read_clip},
     {"log1p", read_log1p},
+    {"mark_missing", read_mark_missing},
+    {"binarize", read_binarize},
+    {"select", read_select},
 }};
 
-std::vector<model::Stage> read_stages(Section stages) {
-  std::vector<model::Stage> result;
-  u64 number = 0;
+/// The nodes that stage `number` reads; without the attribute the output of the stage before.
+std::vector<u64> read_inputs(Section& s, u64 number) {
+  if (!s.has_attribute("inputs")) return {number};
+  std::vector<u64> nodes;
+  for (const base::i64 node : s.integer_list("inputs")) {
+    if (node < 0 || node > base::narrow<base::i64>(number))
+      throw Error(ExitCode::data, "it reads node " + std::to_string(node),
+                  "0 is the row and i + 1 the output of stage i; a stage reads what comes before it");
+    nodes.push_back(base::narrow<u64>(node));
+  }
+  return nodes;
+}
+
+/// Combinations are stages named by what they do; the others have readers.
+model::Stage read_stage(Section& s) {
+  const std::string kind = s.text("kind");
+  for (const auto& [name, combination] : combine_names)
+    if (name == kind) return model::Combine{combination};
+  return value_of(stage_readers, kind, "stage kind")(s);
+}
+
+void read_stages(Section stages, model::Model& model) {
+  bool graph = false;
   for (auto& section : stages.numbered_children()) {
+    const u64 number = model.stages.size();
     try {
-      result.push_back(value_of(stage_readers, section.text("kind"), "stage kind")(section));
+      graph = graph || section.has_attribute("inputs");
+      model.inputs.push_back(read_inputs(section, number));
+      model.stages.push_back(read_stage(section));
     } catch (const Error& e) {
       throw e.in("stage " + std::to_string(number));
     }
     section.finish();
-    ++number;
   }
-  return result;
+  if (!graph) model.inputs.clear();
 }
 
 model::Head read_head(Section s) {
@@ -138,6 +184,16 @@ model::GoldenRows read_golden(Section s) {
   return golden;
 }
 
+model::FeatureReference read_reference(Section s) {
+  model::FeatureReference reference;
+  if (s.has_link("mean")) reference.mean = s.vector("mean");
+  if (s.has_link("stddev")) reference.stddev = s.vector("stddev");
+  if (s.has_link("minimum")) reference.minimum = s.vector("minimum");
+  if (s.has_link("maximum")) reference.maximum = s.vector("maximum");
+  s.finish();
+  return reference;
+}
+
 void check_version(Section& root) {
   if (!root.has_attribute("format"))
     throw Error(
@@ -161,9 +217,12 @@ model::Model read_model(const h5::Handle& file, u64 file_bytes) {
   model.n_features = count(root, "n_features");
   model.precision = value_of(precision_names, root.text("precision", "float64"), "precision");
   model.origin = {.library = root.text("library", ""), .version = root.text("library_version", ""), .format = {}};
-  model.stages = read_stages(root.child("stages"));
+  if (root.has_attribute("total_count")) model.total_count = root.number("total_count");
+  read_stages(root.child("stages"), model);
   model.head = read_head(root.child("head"));
   if (root.has_link("feature_names")) model.feature_names = root.strings("feature_names");
+  if (root.has_link("input_shape")) model.input_shape = counts(root, "input_shape");
+  if (root.has_link("reference")) model.reference = read_reference(root.child("reference"));
   if (root.has_link("golden")) model.golden = read_golden(root.child("golden"));
   root.finish();
   return model;

@@ -1,24 +1,17 @@
 // Writer of the native HDF5 model format (docs/model-format.md).
 #include "h5score/base/narrow.hpp"
-#include "h5score/base/output_path.hpp"
+#include "h5score/base/pending_file.hpp"
 #include "h5score/format/format.hpp"
 #include "h5score/h5/io.hpp"
 
 #include "names.hpp"
 #include "native.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstdio>
 #include <limits>
 
 namespace h5score::format {
 namespace {
 
-using base::Error;
-using base::ExitCode;
 using base::u64;
 using h5::Handle;
 
@@ -28,6 +21,16 @@ void write_vector(const Handle& where, const std::string& name, const std::vecto
 
 void write_matrix(const Handle& where, const std::string& name, const model::Matrix& matrix) {
   h5::write_doubles(where, name, {matrix.rows, matrix.cols}, matrix.values);
+}
+
+std::vector<base::i64> as_signed(const std::vector<u64>& values) {
+  std::vector<base::i64> result;
+  for (const u64 value : values) result.push_back(base::narrow<base::i64>(value));
+  return result;
+}
+
+void write_counts(const Handle& where, const std::string& name, const std::vector<u64>& values) {
+  h5::write_integers(where, name, {values.size()}, as_signed(values));
 }
 
 void write_text(const Handle& where, const std::string& attribute, const std::string& text) {
@@ -48,7 +51,11 @@ struct StageWriter {
     write_text(group, "function", name_of(activation_names, stage.kind));
     h5::write_attribute(group, "alpha", stage.alpha);
   }
-  void operator()(const model::Softmax& /*stage*/) const { write_text(group, "kind", "softmax"); }
+  void operator()(const model::Softmax& stage) const {
+    write_text(group, "kind", "softmax");
+    if (stage.group != 0) h5::write_attribute(group, "group", base::narrow<base::i64>(stage.group));
+    if (stage.log) h5::write_attribute(group, "log", base::i64{1});
+  }
   void operator()(const model::KernelExpansion& stage) const {
     using model::KernelKind;
     const model::Kernel& kernel = stage.kernel;
@@ -83,6 +90,19 @@ struct StageWriter {
     h5::write_attribute(group, "high", stage.high);
   }
   void operator()(const model::Log1p& /*stage*/) const { write_text(group, "kind", "log1p"); }
+  void operator()(const model::MarkMissing& stage) const {
+    write_text(group, "kind", "mark_missing");
+    h5::write_attribute(group, "value", stage.value);
+  }
+  void operator()(const model::Binarize& stage) const {
+    write_text(group, "kind", "binarize");
+    h5::write_attribute(group, "threshold", stage.threshold);
+  }
+  void operator()(const model::Select& stage) const {
+    write_text(group, "kind", "select");
+    write_counts(group, "columns", stage.columns);
+  }
+  void operator()(const model::Combine& stage) const { write_text(group, "kind", name_of(combine_names, stage.kind)); }
 };
 
 struct LabelWriter {
@@ -122,50 +142,43 @@ void write_golden(const Handle& group, const model::GoldenRows& golden) {
                      golden.label_codes);
 }
 
+void write_reference(const Handle& group, const model::FeatureReference& reference) {
+  if (!reference.mean.empty()) write_vector(group, "mean", reference.mean);
+  if (!reference.stddev.empty()) write_vector(group, "stddev", reference.stddev);
+  if (!reference.minimum.empty()) write_vector(group, "minimum", reference.minimum);
+  if (!reference.maximum.empty()) write_vector(group, "maximum", reference.maximum);
+}
+
 void write_model(const Handle& file, const model::Model& model) {
   write_text(file, "format", native::format_name);
   h5::write_attribute(file, "format_version", native::format_version);
   h5::write_attribute(file, "n_features", base::narrow<base::i64>(model.n_features));
   write_text(file, "precision", name_of(precision_names, model.precision));
+  if (model.total_count) h5::write_attribute(file, "total_count", *model.total_count);
   write_text(file, "library", model.origin.library);
   write_text(file, "library_version", model.origin.version);
   const Handle stages = h5::create_group(file, "stages");
   for (std::size_t i = 0; i < model.stages.size(); ++i) {
     const Handle group = h5::create_group(stages, std::to_string(i));
     std::visit(StageWriter{group}, model.stages[i]);
+    if (!model.inputs.empty()) h5::write_attribute(group, "inputs", as_signed(model.inputs[i]));
   }
   write_head(h5::create_group(file, "head"), model.head);
   if (!model.feature_names.empty()) h5::write_strings(file, "feature_names", model.feature_names);
+  if (!model.input_shape.empty()) write_counts(file, "input_shape", model.input_shape);
+  if (model.reference) write_reference(h5::create_group(file, "reference"), *model.reference);
   if (model.golden) write_golden(h5::create_group(file, "golden"), *model.golden);
-}
-
-void sync(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  const bool good = fd >= 0 && ::fsync(fd) == 0;
-  const int why = errno;
-  if (fd >= 0) ::close(fd);
-  if (!good) throw Error(ExitCode::io, path + ": cannot be written", base::errno_text(why));
 }
 
 }  // namespace
 
 void save_model(const std::string& path, const model::Model& model) {
   model::validate(model);
-  // A new inode under a name of its own: a model that is being read is never truncated, and the final name means
-  // complete.
-  base::check_replaceable(path);
-  const std::string part = path + ".tmp";
-  try {
-    Handle file = h5::create_file(part);
-    write_model(file, model);
-    file.close(part + ": cannot be written");
-    sync(part);
-    if (::rename(part.c_str(), path.c_str()) != 0)
-      throw Error(ExitCode::cant_create, path + ": cannot be created", base::errno_text(errno));
-  } catch (...) {
-    ::unlink(part.c_str());
-    throw;
-  }
+  base::PendingFile pending(path);  // a model that is being read is never truncated
+  Handle file = h5::create_file(pending.temporary());
+  write_model(file, model);
+  file.close(path + ": cannot be written");
+  pending.publish();
 }
 
 }  // namespace h5score::format

@@ -2,8 +2,10 @@
 #include "h5score/base/error.hpp"
 #include "h5score/format/format.hpp"
 
+#include "keras/keras.hpp"
 #include "libsvm.hpp"
 #include "native.hpp"
+#include "onnx/onnx.hpp"
 
 #include <sys/stat.h>
 
@@ -40,7 +42,8 @@ struct Stranger {
 };
 
 constexpr const char* use_export = "convert it in the Python that made it: scripts/export_sklearn.py MODEL OUT.h5";
-constexpr const char* supported = "supported are the native HDF5 format (docs/model-format.md) and LIBSVM model files";
+constexpr const char* supported =
+    "supported are the native HDF5 format (docs/model-format.md), ONNX, Keras and LIBSVM (docs/models.md)";
 
 constexpr Stranger strangers[] = {
     {"\x80\x02", "a Python pickle", use_export},
@@ -56,10 +59,10 @@ constexpr Stranger strangers[] = {
     {"\xfd"
      "7zXZ",
      "xz-compressed", "a joblib file needs scripts/export_sklearn.py, a LIBSVM model unxz"},
-    {"PK\x03\x04", "a zip archive (Keras 3, PyTorch and skops write such)", supported},
-    {"\x08", "probably an ONNX file, which cannot be read yet", supported},
+    {"PK\x03\x04", "a zip archive, but not one of Keras (it has no config.json)",
+     "PyTorch models become ONNX files by scripts/export_torch.py"},
     {"solver_type", "a LIBLINEAR model, which cannot be read", supported},
-    {"{", "a JSON file", supported},
+    {"{", "a JSON file, but no description of a Keras network", supported},
 };
 
 const Stranger* known_stranger(base::ByteView head) {
@@ -81,8 +84,10 @@ const Stranger* known_stranger(base::ByteView head) {
 
 const std::vector<Format>& formats() {
   static const std::vector<Format> table{
+      {"keras", keras::recognise, keras::load},
       {"native", native::recognise, native::load},
       {"libsvm", libsvm::recognise, libsvm::load},
+      {"onnx", onnx::recognise, onnx::load},
   };
   return table;
 }

@@ -15,6 +15,7 @@ using base::ExitCode;
 using base::u64;
 
 constexpr u64 most_names = 10'000;
+constexpr u64 most_integers = 1U << 20U;  // of an attribute
 
 void check_text(const std::string& text) {
   if (!is_utf8(text)) throw Error(ExitCode::data, "a text is not UTF-8", "", "store names as UTF-8 strings");
@@ -70,6 +71,10 @@ double Section::number(const std::string& name, double otherwise) {
 }
 base::i64 Section::integer(const std::string& name) {
   return attribute(name, h5::read_integer_attribute);
+}
+std::vector<base::i64> Section::integer_list(const std::string& name) {
+  return attribute(
+      name, [](const auto& group, const auto& key) { return h5::read_integers_attribute(group, key, most_integers); });
 }
 bool Section::flag(const std::string& name) {
   return has_attribute(name) && integer(name) != 0;

@@ -31,7 +31,8 @@ class Section {
   double number(const std::string& attribute);
   double number(const std::string& attribute, double otherwise);
   base::i64 integer(const std::string& attribute);
-  bool flag(const std::string& attribute);  ///< false where it is absent
+  std::vector<base::i64> integer_list(const std::string& attribute);  ///< of any shape
+  bool flag(const std::string& attribute);                            ///< false where it is absent
 
   std::vector<double> vector(const std::string& name);
   model::Matrix matrix(const std::string& name);

@@ -5,13 +5,16 @@ import numpy as np
 from scipy import sparse
 from sklearn import linear_model as lm
 from sklearn import svm
-from sklearn.decomposition import PCA
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.feature_selection import RFE, SelectFromModel, SelectKBest, VarianceThreshold
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import (FunctionTransformer, MaxAbsScaler, MinMaxScaler, Normalizer, RobustScaler,
+from sklearn.pipeline import Pipeline, make_pipeline, make_union
+from sklearn.preprocessing import (Binarizer, FunctionTransformer, MaxAbsScaler, MinMaxScaler, Normalizer, RobustScaler,
                                    StandardScaler)
 
 FEATURES = 9
@@ -105,10 +108,37 @@ def pipelines():
     yield "log1p", chain(MinMaxScaler(), FunctionTransformer(np.log1p), final=lm.Ridge(), target=TARGETS)
     yield "PCA", chain(StandardScaler(), PCA(4))
     yield "PCA whitened", chain(PCA(5, whiten=True), final=svm.SVC(), target=BINARY)
+    yield "truncated SVD", chain(TruncatedSVD(4))
+    yield "binarizer", chain(Binarizer(threshold=0.25))
+    yield "k best", chain(StandardScaler(), SelectKBest(k=4), StandardScaler())
+    yield "variance threshold", chain(VarianceThreshold(1.5), final=svm.SVC(), target=NAMES)
+    yield "select from model", chain(SelectFromModel(lm.LogisticRegression()))
+    yield "recursive elimination", chain(RFE(lm.LogisticRegression(), n_features_to_select=3))
     yield "nested, with passthrough", Pipeline([
         ("front", make_pipeline(FunctionTransformer(), StandardScaler())), ("none", "passthrough"),
         ("back", lm.LinearRegression())]).fit(TRAIN, TARGET)
     yield "grid search", GridSearchCV(chain(RobustScaler()), {"logisticregression__C": [0.1, 1]}, cv=2).fit(TRAIN, NAMES)
+
+
+def branches():
+    """Columns that go different ways and meet again."""
+    def chain(*steps, target=CLASSES, final=None):
+        return make_pipeline(*steps, final or lm.LogisticRegression()).fit(TRAIN, target)
+
+    two_ways = make_column_transformer((StandardScaler(), [5, 1, 3]), (MinMaxScaler(), slice(6, 8)), ("drop", [2]),
+                                       remainder="passthrough")
+    yield "column transformer", chain(two_ways)
+    yield "column transformer of float32", make_pipeline(clone(two_ways), MLPClassifier((8,), max_iter=30)).fit(
+        TRAIN.astype(np.float32), NAMES)
+    chosen = make_column_transformer((make_pipeline(RobustScaler(), PCA(2)), lambda X: list(range(X.shape[1]))),
+                                     ("passthrough", [True] + [False] * 8))
+    yield "column transformer by function and mask", chain(StandardScaler(), chosen, final=svm.SVR(), target=TARGET)
+    yield "column transformer of one part", chain(make_column_transformer((StandardScaler(), [8, 0])))
+    yield "column transformer with a part of no columns", chain(
+        make_column_transformer((StandardScaler(), []), ("passthrough", [0, 4])))
+    yield "union", chain(make_union(PCA(3), StandardScaler(), make_pipeline(MinMaxScaler(), SelectKBest(k=2))))
+    yield "union in a column transformer", chain(make_column_transformer(
+        (make_union(StandardScaler(), Normalizer()), [0, 2, 4]), remainder=Binarizer()), final=lm.Ridge(), target=TARGETS)
 
 
 def imputed():
@@ -123,6 +153,8 @@ def imputed():
         imputer = SimpleImputer(strategy=strategy, fill_value=0.5 if strategy == "constant" else None)
         yield "imputer " + strategy, make_pipeline(imputer, lm.LogisticRegression()).fit(train, CLASSES), test
     yield "imputer of an empty column", make_pipeline(SimpleImputer(), lm.Ridge()).fit(empty, TARGET), test
+    gaps = make_column_transformer((SimpleImputer(strategy="median"), [0, 1, 3]), (SimpleImputer(), [4, 5]))
+    yield "imputers of some columns", make_pipeline(gaps, lm.Ridge()).fit(train, TARGET), test
     marked = np.where(np.isnan(test), -99.0, test)
     imputer = SimpleImputer(missing_values=-99.0)
     yield "imputer of -99", make_pipeline(imputer, svm.SVR()).fit(np.where(np.isnan(train), -99.0, train), TARGET), marked
@@ -131,7 +163,7 @@ def imputed():
 def all_of_them():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for family in (regressors, linear_classifiers, machines, networks, pipelines):
+        for family in (regressors, linear_classifiers, machines, networks, pipelines, branches):
             for name, estimator in family():
                 yield name, estimator, np.maximum(TEST, 0) if "sparse" in name else TEST
         yield from imputed()

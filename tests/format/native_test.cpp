@@ -48,6 +48,33 @@ model::Model every_stage() {
   return m;
 }
 
+// Branches, every stage that moves or combines columns, and what a model may know of its features.
+model::Model graph() {
+  using model::CombineKind;
+  model::Model m;
+  m.n_features = 3;
+  m.stages = {model::MarkMissing{-99.5},
+              model::Impute{{1, std::nan(""), 3}, 0, true},
+              model::Select{{2, 0}},
+              model::Affine{matrix(3, 2, 0), {1, 2}},
+              model::Activation{model::ActivationKind::erf, 0},
+              model::Combine{CombineKind::add},
+              model::Binarize{0.5},
+              model::Combine{CombineKind::concat},
+              model::Softmax{2, true}};
+  m.inputs = {{0}, {1}, {2}, {2}, {4}, {3, 5}, {3}, {6, 7, 3}, {8}};
+  for (const CombineKind kind : {CombineKind::subtract, CombineKind::multiply, CombineKind::divide,
+                                 CombineKind::minimum, CombineKind::maximum}) {
+    m.inputs.push_back({9, m.stages.size()});
+    m.stages.emplace_back(model::Combine{kind});
+  }
+  m.input_shape = {3, 1, 1};
+  m.total_count = 1e4;
+  m.reference = model::FeatureReference{{1, 2, std::nan("")}, {1, 1, 1}, {}, {4, 5, 6}};
+  m.origin.format = "native";
+  return m;
+}
+
 // A linear classifier with `columns` columns and a head.
 model::Model classifier(model::HeadKind kind, model::Link link, const model::ClassLabels& classes, base::u64 columns) {
   model::Model m;
@@ -65,11 +92,15 @@ void expect_round_trip(const model::Model& m) {
   const std::string path = folder.file("model.h5");
   save_model(path, m);
   EXPECT_EQ(base::to_bytes(load_model(path)), base::to_bytes(m));
-  EXPECT_FALSE(std::filesystem::exists(path + ".tmp"));
+  EXPECT_FALSE(std::filesystem::exists(path + ".0.tmp"));
 }
 
 TEST(Native, RoundTripOfEveryStage) {
   expect_round_trip(every_stage());
+}
+
+TEST(Native, RoundTripOfAGraph) {
+  expect_round_trip(graph());
 }
 
 TEST(Native, RoundTripOfEveryHead) {
@@ -116,10 +147,10 @@ TEST(Native, ReplacesAModelThatExists) {
 }
 
 // Writes a small valid model, lets `change` edit the file, and gives the message of its refusal.
-std::string refusal(const std::function<void(const h5::Handle&)>& change) {
+std::string refusal(const std::function<void(const h5::Handle&)>& change, const model::Model& good = every_stage()) {
   const TemporaryFolder folder;
   const std::string path = folder.file("model.h5");
-  save_model(path, every_stage());
+  save_model(path, good);
   {
     const h5::Handle file(H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), "cannot be reopened");
     change(file);
@@ -179,6 +210,34 @@ TEST(Native, RefusesMissingAndMistypedParts) {
                 h5::write_doubles(f, "stages/5/bias", {1, 2}, {7, 8});
               }),
               HasSubstr("2 dimensions"));
+}
+
+TEST(Native, RefusesGraphsThatDoNotFit) {
+  const auto with_inputs = [](const char* stage, const std::vector<base::i64>& nodes) {
+    return refusal([&](const auto& f) { replace_attribute(h5::open_group(f, stage), "inputs", nodes); }, graph());
+  };
+  EXPECT_THAT(with_inputs("stages/4", {5}), AllOf(HasSubstr("stage 4"), HasSubstr("reads node 5")));
+  EXPECT_THAT(with_inputs("stages/4", {-1}), HasSubstr("reads node -1"));
+  EXPECT_THAT(with_inputs("stages/4", {}), HasSubstr("has no input"));
+  EXPECT_THAT(with_inputs("stages/5", {3}), HasSubstr("at least 2 inputs"));
+  EXPECT_THAT(refusal([](const auto& f) { replace_attribute(h5::open_group(f, "stages/4"), "inputs", 4.0); }, graph()),
+              HasSubstr("does not hold integers"));
+  EXPECT_THAT(
+      refusal([](const auto& f) { replace_attribute(h5::open_group(f, "stages/8"), "group", base::i64{-2}); }, graph()),
+      HasSubstr("negative"));
+  EXPECT_THAT(refusal(
+                  [](const auto& f) {
+                    remove(f, "stages/2/columns");
+                    h5::write_integers(f, "stages/2/columns", {2}, {0, -1});
+                  },
+                  graph()),
+              HasSubstr("negative"));
+  EXPECT_THAT(refusal(
+                  [](const auto& f) {
+                    h5::write_doubles(f, "reference/median", {3}, {1, 2, 3});
+                  },
+                  graph()),
+              HasSubstr("/reference: 'median' is unknown"));
 }
 
 TEST(Native, RefusesNumbersThatAreNotFinite) {
@@ -258,7 +317,7 @@ TEST(Native, RefusesALoopOfLinks) {
 TEST(Native, SurvivesFilesThatEndEarly) {
   const TemporaryFolder folder;
   const std::string path = folder.file("model.h5");
-  save_model(path, every_stage());
+  save_model(path, graph());
   std::ifstream stream(path, std::ios::binary);
   const std::string whole((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
   for (std::size_t kept = 0; kept < whole.size(); kept += 997)

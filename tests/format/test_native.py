@@ -61,6 +61,38 @@ def all_names(f):
     return names
 
 
+def test_a_graph_that_h5py_wrote(tmp_path):
+    """A residual connection beside two selected columns, after counts and sentinels."""
+    random = np.random.RandomState(1)
+    weights, bias, last = random.normal(size=(4, 4)), random.normal(size=4), random.normal(size=(6, 2))
+    with h5py.File(tmp_path / "graph.h5", "w") as f:
+        f.attrs.update(format="h5score-model", format_version=1, n_features=4)
+        f["input_shape"] = [1, 2, 2]
+        for i, (kind, inputs) in enumerate([("mark_missing", None), ("impute", None), ("affine", None), ("activation", None),
+                                            ("add", [2, 4]), ("select", [0]), ("concat", [5, 6]), ("affine", None)]):
+            group = f.create_group("stages/%d" % i)
+            group.attrs["kind"] = kind
+            if inputs is not None:
+                group.attrs["inputs"] = inputs
+        f["stages/0"].attrs["value"] = 99
+        f["stages/1/statistics"] = [0.5, np.nan, 0.25, 0.125]
+        f["stages/2/weights"], f["stages/2/bias"] = weights, bias
+        f["stages/3"].attrs["function"] = "tanh"
+        f["stages/5/columns"] = np.array([3, 0], dtype="u2")
+        f["stages/7/weights"], f["stages/7/bias"] = last, [1, 2]
+        f["reference/mean"] = np.zeros(4)
+        f.create_group("head").attrs["kind"] = "values"
+    rows = random.normal(size=(70, 4))
+    rows[3, 2] = 99
+    x = np.where(rows == 99, 0.25, rows)
+    expected = np.hstack([x + np.tanh(x @ weights + bias), rows[:, [3, 0]]]) @ last + [1, 2]
+    got = scored.score(tmp_path / "graph.h5", rows, tmp_path)
+    assert scored.worst(got["prediction"], expected) < 1e-13
+    rows[5, 1] = 99
+    got = scored.score(tmp_path / "graph.h5", rows, tmp_path)
+    assert (got["status"].ravel() == (np.arange(70) == 5)).all() and np.isnan(got["prediction"][5]).all()
+
+
 @pytest.mark.parametrize("options", [
     {"dtype": ">f8"}, {"dtype": "f4"}, {"dtype": "f2"}, {"dtype": "i2"},
     {"compression": "gzip", "shuffle": True, "fletcher32": True}, {"chunks": (1, 2)}, {"maxshape": (None, None)},
