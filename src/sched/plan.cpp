@@ -14,6 +14,10 @@ using base::Error;
 using base::ExitCode;
 
 constexpr u64 no_limit = u64{1} << 62;
+// Without a chunk grid blocks are multiples of these rows, where they are longer: columns of results then end on page
+// borders, which ranks of different hosts must not write both, or at least on those of tiles.
+constexpr u64 page_rows = 4096;
+constexpr u64 tile_rows = 256;
 
 u64 rows_within(double limit, double per_row) {
   if (!(per_row > 0)) return no_limit;
@@ -33,8 +37,41 @@ struct Cut {
   bool parts = false;  ///< blocks are parts of a chunk row, so they share its group
 };
 
+/// The end of the block of unequal rows that starts at `row` of the span: as many as keep the targets, at least one.
+u64 uneven_end(const PlanSpan& span, const PlanLimits& limits, double growth, u64 row) {
+  if (limits.block_rows != 0) return row + std::min(limits.block_rows, span.rows - row);
+  const double chunk = static_cast<double>(span.chunk_elements) * span.payload_bytes_per_element;
+  const double factor = growth * (chunk > limits.target_bytes ? limits.whole_chunk_factor : 1);
+  const auto fits = [&](u64 end) {
+    const auto rows = static_cast<double>(end - row);
+    const auto elements = static_cast<double>(span.offsets[end] - span.offsets[row]);
+    const double payload = rows * span.payload_bytes_per_row + elements * span.payload_bytes_per_element;
+    const double decoded = rows * span.decoded_bytes_per_row + elements * span.decoded_bytes_per_element;
+    return std::max(payload, decoded / 4) <= factor * limits.target_bytes &&
+           rows * limits.flops_per_row <= factor * limits.target_flops &&
+           decoded + rows * limits.result_bytes_per_row <= limits.max_bytes;
+  };
+  u64 fitting = row + 1;
+  for (u64 beyond = span.rows + 1; beyond - fitting > 1;) {
+    const u64 middle = fitting + (beyond - fitting) / 2;
+    (fits(middle) ? fitting : beyond) = middle;
+  }
+  return fitting;
+}
+
+u64 uneven_count(const PlanSpan& span, const PlanLimits& limits, double growth) {
+  u64 count = 0;
+  for (u64 row = 0; row < span.rows; ++count) row = uneven_end(span, limits, growth, row);
+  return count;
+}
+
+/// Rows that fit max_bytes, on average.
 u64 max_rows(const PlanSpan& span, const PlanLimits& limits) {
-  return rows_within(limits.max_bytes, span.decoded_bytes_per_row + limits.result_bytes_per_row);
+  double per_row = span.decoded_bytes_per_row + limits.result_bytes_per_row;
+  if (!span.offsets.empty() && span.rows != 0)
+    per_row += static_cast<double>(span.offsets[span.rows] - span.offsets[0]) / static_cast<double>(span.rows) *
+               span.decoded_bytes_per_element;
+  return rows_within(limits.max_bytes, per_row);
 }
 
 /// `growth` scales the targets; max_bytes is kept whatever it is.
@@ -51,7 +88,10 @@ Cut cut_of(const PlanSpan& span, const PlanLimits& limits, double growth) {
                      rows_within(factor * limits.target_flops, limits.flops_per_row), most});
   };
   const u64 rows = target(growth);
-  if (chunk == 0) return {rows, rows, false};
+  if (chunk == 0) {
+    const u64 grain = rows >= page_rows ? page_rows : rows >= tile_rows ? tile_rows : 1;
+    return {rows / grain * grain, rows / grain * grain, false};
+  }
   if (rows >= chunk) return {chunk, rows / chunk * chunk, false};
   const u64 longest = target(growth * limits.whole_chunk_factor);
   if (longest >= chunk) return {chunk, chunk, false};
@@ -88,6 +128,15 @@ void append(const PlanSpan& span, const Cut& cut, bool aligned, BlockPlan& plan,
   }
 }
 
+void append_uneven(const PlanSpan& span, const PlanLimits& limits, double growth, BlockPlan& plan, u64& group) {
+  const u64 first = plan.boundaries.back();
+  for (u64 row = 0; row < span.rows;) {
+    plan.groups.push_back(++group);
+    row = uneven_end(span, limits, growth, row);
+    plan.boundaries.push_back(first + row);
+  }
+}
+
 void check_block_rows(std::span<const PlanSpan> spans, const PlanLimits& limits) {
   for (const PlanSpan& span : spans) {
     const u64 most = max_rows(span, limits);
@@ -100,7 +149,9 @@ void check_block_rows(std::span<const PlanSpan> spans, const PlanLimits& limits)
 u64 count_all(std::span<const PlanSpan> spans, const PlanLimits& limits, double growth) {
   u64 total = 0;
   for (const PlanSpan& span : spans)
-    if (span.rows != 0) total = std::min(no_limit, total + count_of(span, cut_of(span, limits, growth)));
+    if (span.rows != 0)
+      total = std::min(no_limit, total + (span.offsets.empty() ? count_of(span, cut_of(span, limits, growth))
+                                                               : uneven_count(span, limits, growth)));
   return total;
 }
 
@@ -132,8 +183,13 @@ BlockPlan make_plan(std::span<const PlanSpan> spans, const PlanLimits& limits) {
 
   BlockPlan plan;
   u64 group = 0;
-  for (const PlanSpan& span : spans)
+  for (const PlanSpan& span : spans) {
+    if (!span.offsets.empty()) {
+      append_uneven(span, limits, growth, plan, group);
+      continue;
+    }
     append(span, cut_of(span, limits, growth), limits.block_rows == 0 && span.chunk_rows != 0, plan, group);
+  }
   const bool grouped = !plan.groups.empty() && plan.groups.back() + 1 - plan.groups.front() < plan.blocks();
   if (!grouped) plan.groups = {};
   return plan;

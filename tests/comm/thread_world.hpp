@@ -29,7 +29,9 @@ struct Aborted {
 /// What the ranks share; one lock for all of it.
 class ThreadHub {
  public:
-  explicit ThreadHub(u32 ranks) : boxes(ranks) {}
+  explicit ThreadHub(u32 ranks, bool on_one_host) : one_host(on_one_host), boxes(ranks) {}
+
+  const bool one_host;
 
   struct Slot {  ///< a posted receive
     std::span<std::byte> data;
@@ -66,7 +68,9 @@ class ThreadCommunicator final : public comm::Communicator {
   ThreadCommunicator(ThreadHub& hub, u32 rank) : hub_(hub), rank_(rank), random_(rank) {}
   [[nodiscard]] u32 rank() const override { return rank_; }
   [[nodiscard]] u32 size() const override { return static_cast<u32>(hub_.boxes.size()); }
-  [[nodiscard]] std::string host() const override { return "thread" + std::to_string(rank_); }
+  [[nodiscard]] std::string host() const override {
+    return hub_.one_host ? std::string("threads") : "thread" + std::to_string(rank_);
+  }
   [[nodiscard]] comm::Traffic traffic() const override { return traffic_; }
 
   void barrier() override { gather_all({}); }
@@ -228,9 +232,11 @@ class ThreadCommunicator final : public comm::Communicator {
   std::minstd_rand random_;
 };
 
-/// Runs `body` on each rank. Returns each rank's exception, or null. A rank that throws aborts the others.
-inline std::vector<std::exception_ptr> run_ranks(u32 ranks, const std::function<void(comm::Communicator&)>& body) {
-  ThreadHub hub(ranks);
+/// Runs `body` on each rank, each on a host of its own or all on one. Returns each rank's exception, or null. A rank
+/// that throws aborts the others.
+inline std::vector<std::exception_ptr> run_ranks(u32 ranks, const std::function<void(comm::Communicator&)>& body,
+                                                 bool one_host = false) {
+  ThreadHub hub(ranks, one_host);
   std::vector<std::exception_ptr> errors(ranks);
   std::vector<std::thread> threads;
   for (u32 rank = 0; rank < ranks; ++rank)

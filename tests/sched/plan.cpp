@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <numeric>
+#include <random>
+#include <vector>
 
 namespace h5score::sched {
 namespace {
@@ -157,6 +159,75 @@ TEST(MakePlan, TooManyBlocksForTheMemoryLimitAreAnError) {
 TEST(MakePlan, RowsThatOverflowAreAnError) {
   const std::vector<PlanSpan> spans{span_of(~u64{0} - 5), span_of(10)};
   EXPECT_THROW(make_plan(spans, {}), base::Error);
+}
+
+/// Offsets of `rows` rows of a skewed matrix: most are short, some are empty, a few are huge.
+std::vector<u64> skewed_offsets(u64 rows, u64 seed) {
+  std::mt19937_64 random(seed);
+  std::vector<u64> offsets{seed};
+  for (u64 row = 0; row < rows; ++row) {
+    const u64 kind = random() % 50;
+    offsets.push_back(offsets.back() + (kind == 0 ? random() % 5000 : kind < 10 ? 0 : random() % 40));
+  }
+  return offsets;
+}
+
+PlanSpan uneven_span(const std::vector<u64>& offsets) {
+  return {.rows = offsets.size() - 1,
+          .payload_bytes_per_row = 8,
+          .decoded_bytes_per_row = 8,
+          .offsets = offsets,
+          .payload_bytes_per_element = 8,
+          .decoded_bytes_per_element = 12};
+}
+
+TEST(MakePlan, BlocksOfUnequalRowsNeverExceedTheTargetUnlessOfOneRow) {
+  for (u64 seed = 0; seed < 40; ++seed) {
+    const auto offsets = skewed_offsets(1 + seed * 25, seed);
+    const PlanSpan span = uneven_span(offsets);
+    const PlanLimits limits = limits_of(static_cast<double>(200 + seed * 300));
+    const BlockPlan plan = make_plan({&span, 1}, limits);
+    ASSERT_EQ(plan.rows(), span.rows);
+    EXPECT_TRUE(plan.groups.empty());
+    const auto bytes = [&](u64 begin, u64 end) {
+      return static_cast<double>(8 * (end - begin) + 8 * (offsets[end] - offsets[begin]));
+    };
+    for (u64 b = 0; b < plan.blocks(); ++b) {
+      const auto [begin, end] = plan.range(b);
+      ASSERT_LT(begin, end);
+      EXPECT_TRUE(end - begin == 1 || bytes(begin, end) <= limits.target_bytes) << seed << ", block " << b;
+      EXPECT_TRUE(end == span.rows || bytes(begin, end + 1) > limits.target_bytes) << seed << ", block " << b;
+    }
+  }
+}
+
+TEST(MakePlan, UnequalRowsKeepTheOtherLimits) {
+  const auto offsets = skewed_offsets(1000, 7);
+  const PlanSpan span = uneven_span(offsets);
+  PlanLimits limits;
+  limits.max_bytes = 30'000;
+  limits.result_bytes_per_row = 100;
+  const BlockPlan plan = make_plan({&span, 1}, limits);
+  for (u64 b = 0; b < plan.blocks(); ++b) {
+    const auto [begin, end] = plan.range(b);
+    EXPECT_TRUE(end - begin == 1 || 108 * (end - begin) + 12 * (offsets[end] - offsets[begin]) <= 30'000) << b;
+  }
+  limits = {};
+  limits.flops_per_row = 1e9;
+  EXPECT_THAT(lengths(make_plan({&span, 1}, limits)), Each(2));
+  limits.block_rows = 300;
+  EXPECT_THAT(make_plan({&span, 1}, limits).boundaries, ElementsAre(0, 300, 600, 900, 1000));
+  limits = limits_of(10);
+  limits.max_blocks = 20;
+  EXPECT_LE(make_plan({&span, 1}, limits).blocks(), 22U);
+}
+
+TEST(MakePlan, LargeChunksOfElementsMakeLargerBlocks) {
+  const auto offsets = skewed_offsets(2000, 3);
+  PlanSpan span = uneven_span(offsets);
+  const u64 blocks = make_plan({&span, 1}, limits_of(10'000)).blocks();
+  span.chunk_elements = 5000;
+  EXPECT_LT(make_plan({&span, 1}, limits_of(10'000)).blocks(), blocks / 2);
 }
 
 TEST(MakePlan, CoversEveryRowForAllSmallLayouts) {

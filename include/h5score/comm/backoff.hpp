@@ -4,6 +4,7 @@
 
 #include <sched.h>
 
+#include <chrono>
 #include <ctime>
 
 namespace h5score::comm {
@@ -11,18 +12,30 @@ namespace h5score::comm {
 class Backoff {
  public:
   void pause() {
-    if (++pauses_ <= yields) {
+    if (pauses_ < yields) {
+      ++pauses_;
+      const auto start = std::chrono::steady_clock::now();
       sched_yield();
+      if (std::chrono::steady_clock::now() - start > long_yield) crowded_waits_ = naps_when_crowded;
+      if (crowded_waits_ > 0) pauses_ = yields;
       return;
     }
     const timespec nap{0, 50'000};
     nanosleep(&nap, nullptr);
   }
-  void reset() { pauses_ = 0; }
+  void reset() {
+    if (crowded_waits_ > 0) --crowded_waits_;
+    pauses_ = crowded_waits_ > 0 ? yields : 0;
+  }
 
  private:
-  static constexpr unsigned yields = 200;
+  static constexpr unsigned yields = 1000;
+  /// Somebody else uses the core: who yields gets it back late, who sleeps is preferred when he wakes.
+  static constexpr std::chrono::microseconds long_yield{200};
+  static constexpr unsigned naps_when_crowded = 100;  ///< so many waits begin with a nap then
+
   unsigned pauses_ = 0;
+  unsigned crowded_waits_ = 0;
 };
 
 }  // namespace h5score::comm

@@ -18,6 +18,12 @@ struct PlanSpan {
   u64 phase = 0;                     ///< rows of the first chunk row that lie before the span (--rows cuts)
   double payload_bytes_per_row = 0;  ///< stored (compressed) bytes
   double decoded_bytes_per_row = 0;
+  /// Rows of unequal size (sparse matrices): `rows` + 1 ascending numbers; row i has offsets[i + 1] - offsets[i]
+  /// elements beside its bytes per row. Empty: there are none. Must outlive the call.
+  std::span<const u64> offsets{};
+  double payload_bytes_per_element = 0;
+  double decoded_bytes_per_element = 0;
+  u64 chunk_elements = 0;  ///< elements that are stored, and so read and decoded, together
 };
 
 struct PlanLimits {
@@ -44,8 +50,11 @@ struct BlockPlan {
 
 /// Cuts each span into blocks of about the targets, never across spans. With a chunk grid a block is as many whole
 /// chunk rows as the targets allow; a chunk row that exceeds them by more than whole_chunk_factor, or max_bytes, is cut
-/// into equal parts that share a group. A block has at least one row, even where one row exceeds max_bytes. Spans
-/// without rows get no block. Throws Error(usage) if block_rows exceeds max_bytes, or if max_blocks cannot be kept.
+/// into equal parts that share a group; without a chunk grid blocks of 4096 rows and more are multiples of that. A
+/// block has at least one row, even where one row exceeds max_bytes. Spans without rows get no block. Rows of unequal
+/// size go into a block as long as its bytes keep the targets, which are whole_chunk_factor times as large where a
+/// chunk of elements exceeds them (neighbours both decode the chunk between them). Throws Error(usage) if block_rows
+/// exceeds max_bytes, or if max_blocks cannot be kept.
 BlockPlan make_plan(std::span<const PlanSpan> spans, const PlanLimits& limits);
 
 }  // namespace h5score::sched
