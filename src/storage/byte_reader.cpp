@@ -32,7 +32,7 @@ std::size_t most_open_files() {
 
 ByteFile facts_of(const std::string& path, const struct stat& status) {
   return {path, static_cast<u64>(status.st_size),
-          static_cast<base::i64>(status.st_mtim.tv_sec) * 1'000'000'000 + status.st_mtim.tv_nsec};
+          static_cast<base::i64>(status.st_mtim.tv_sec) * 1'000'000'000 + status.st_mtim.tv_nsec, false};
 }
 
 // A scatter list that fills in file order, with holes read into a throw-away page.
@@ -115,7 +115,7 @@ int ByteReader::open(const ByteFile& file) {
   return fd;
 }
 
-void ByteReader::read(const ByteFile& file, std::vector<ByteRange> ranges, std::byte* buffer, const Poll& poll) {
+void ByteReader::read(const ByteFile& file, std::span<ByteRange> ranges, std::byte* buffer, const Poll& poll) {
   const int fd = open(file);
   struct stat status {};
   if (::fstat(fd, &status) != 0) throw Error(ExitCode::io, file.path + ": cannot be read", base::errno_text(errno));

@@ -16,6 +16,7 @@ struct ByteFile {
   std::string path;
   u64 size = 0;
   base::i64 mtime_ns = 0;
+  bool ours_alone = false;  ///< no other process can open it
 };
 
 /// Size and modification time now. Throws Error(no_input) naming the path.
@@ -35,9 +36,9 @@ class ByteReader {
   ByteReader& operator=(const ByteReader&) = delete;
   ~ByteReader();
 
-  /// Reads all ranges of one file, neighbours together. Throws Error(io) with path and offset for a failed or short
-  /// read, Error(data) where the file's size or modification time is not that of `file`.
-  void read(const ByteFile& file, std::vector<ByteRange> ranges, std::byte* buffer, const Poll& poll);
+  /// Reads all ranges of one file, neighbours together, and sorts them. Throws Error(io) with path and offset for a
+  /// failed or short read, Error(data) where the file's size or modification time is not that of `file`.
+  void read(const ByteFile& file, std::span<ByteRange> ranges, std::byte* buffer, const Poll& poll);
 
   /// Bytes read so far.
   [[nodiscard]] u64 bytes_read() const { return bytes_read_; }

@@ -1,8 +1,9 @@
 // gzip, shuffle and fletcher32 as HDF5 1.10 writes them (HDF5 File Format Specification 3.0, filter pipeline message),
-// and lzf, h5py's own filter. Debian's plugin for it does not load (it lacks its liblzf), so HDF5 is no help.
+// and lzf, h5py's own filter.
 #include "codec.hpp"
 
 #include "h5score/base/error.hpp"
+#include "h5score/h5/lzf.hpp"
 
 #include <libdeflate.h>
 
@@ -51,22 +52,6 @@ ByteView checked(ByteView data) {
   return body;
 }
 
-template <std::size_t Size>
-void unshuffle_elements(const std::byte* __restrict stored, std::size_t n, std::byte* __restrict out) {
-  std::array<const std::byte*, Size> plane{};
-  for (std::size_t k = 0; k < Size; ++k) plane[k] = stored + k * n;
-  for (std::size_t i = 0; i < n; ++i)
-    for (std::size_t k = 0; k < Size; ++k) out[i * Size + k] = plane[k][i];
-}
-
-// Any size: in strips, so that the strided writes of one strip stay in the cache.
-void unshuffle_any(const std::byte* stored, std::size_t n, std::size_t size, std::byte* out) {
-  constexpr std::size_t strip = 4096;
-  for (std::size_t begin = 0; begin < n; begin += strip)
-    for (std::size_t k = 0; k < size; ++k)
-      for (std::size_t i = begin; i < std::min(n, begin + strip); ++i) out[i * size + k] = stored[k * n + i];
-}
-
 }  // namespace
 
 u32 fletcher32(ByteView data) {
@@ -102,61 +87,6 @@ u32 fletcher32(ByteView data) {
     high = fold(high);
   }
   return fold(high) << 16 | fold(low);
-}
-
-void unshuffle(ByteView stored, u64 element_size, std::byte* out) {
-  const std::size_t n = element_size == 0 ? 0 : stored.size() / element_size;
-  if (element_size <= 1 || n <= 1) {
-    std::copy(stored.begin(), stored.end(), out);
-    return;
-  }
-  switch (element_size) {
-    case 2:
-      unshuffle_elements<2>(stored.data(), n, out);
-      break;
-    case 4:
-      unshuffle_elements<4>(stored.data(), n, out);
-      break;
-    case 8:
-      unshuffle_elements<8>(stored.data(), n, out);
-      break;
-    default:
-      unshuffle_any(stored.data(), n, element_size, out);
-  }
-  const std::size_t whole = n * element_size;
-  std::copy(stored.begin() + static_cast<std::ptrdiff_t>(whole), stored.end(), out + whole);
-}
-
-bool expand_lzf(ByteView data, std::span<std::byte> out) {
-  std::size_t in = 0;
-  std::size_t done = 0;
-  while (in < data.size()) {
-    const auto control = static_cast<std::size_t>(data[in++]);
-    if (control < 32) {  // control + 1 literal bytes
-      const std::size_t count = control + 1;
-      if (count > data.size() - in || count > out.size() - done) return false;
-      std::memcpy(out.data() + done, data.data() + in, count);
-      in += count;
-      done += count;
-      continue;
-    }
-    // A copy of earlier output: three bits of length (7: one more byte adds to it), thirteen of distance.
-    std::size_t count = (control >> 5) + 2;
-    if (count == 9) {
-      if (in == data.size()) return false;
-      count += static_cast<std::size_t>(data[in++]);
-    }
-    if (in == data.size()) return false;
-    const std::size_t distance = ((control & 31U) << 8 | static_cast<std::size_t>(data[in++])) + 1;
-    if (distance > done || count > out.size() - done) return false;
-    if (distance >= count) {
-      std::memcpy(out.data() + done, out.data() + done - distance, count);
-    } else {  // byte by byte: the source runs into what is being written
-      for (std::size_t i = done; i < done + count; ++i) out[i] = out[i - distance];
-    }
-    done += count;
-  }
-  return done == out.size();
 }
 
 void Codec::Free::operator()(libdeflate_decompressor* d) const {
@@ -214,7 +144,7 @@ void Codec::decode(ByteView stored, const std::vector<Filter>& filters, u32 mask
       unshuffle(now, step.values[0], target);
     else if (step.id == Filter::deflate)
       inflate(now, {target, size});
-    else if (!expand_lzf(now, {target, size}))
+    else if (!h5::expand_lzf(now, {target, size}))
       corrupt("its lzf data cannot be expanded to " + std::to_string(size) + " bytes");
     now = {target, size};
     turn ^= 1U;

@@ -5,6 +5,8 @@
 #include "h5score/base/types.hpp"
 #include "h5score/storage/layout.hpp"
 
+#include "unshuffle.hpp"
+
 #include <array>
 #include <memory>
 #include <span>
@@ -16,13 +18,6 @@ namespace h5score::storage {
 
 /// HDF5's Fletcher-32: sums of big-endian 16-bit words, modulo 65535.
 [[nodiscard]] u32 fletcher32(base::ByteView data);
-
-/// Undoes HDF5's shuffle: `stored` holds the first bytes of all elements, then all second ones, ...; bytes that do not
-/// fill an element follow unchanged. `out` has the same size.
-void unshuffle(base::ByteView stored, u64 element_size, std::byte* out);
-
-/// Expands LZF data (M. Lehmann's liblzf format) to exactly `out.size()` bytes; false if it is corrupt.
-[[nodiscard]] bool expand_lzf(base::ByteView data, std::span<std::byte> out);
 
 /// Scratch memory and decompressor of one thread.
 class Codec {

@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
+#include <limits>
+#include <optional>
 
 namespace h5score::storage {
 namespace {
@@ -58,77 +61,117 @@ inline std::uint64_t swap_bytes(std::uint64_t v) {
   return __builtin_bswap64(v);
 }
 
-template <class T, class Stored, bool Swap>
-T load(const std::byte* p) {
+template <class Stored, bool Swap>
+auto load(const std::byte* p) {
   using Bits = typename Unsigned<sizeof(Stored)>::type;
   Bits bits;
   std::memcpy(&bits, p, sizeof bits);
   if constexpr (Swap) bits = swap_bytes(bits);
   if constexpr (std::is_same_v<Stored, Half>)
-    return static_cast<T>(half_to_float(bits));
+    return half_to_float(bits);
   else
-    return static_cast<T>(std::bit_cast<Stored>(bits));
+    return std::bit_cast<Stored>(bits);
 }
 
 template <class T, class Stored, bool Swap>
-void convert(const RawRows& rows, std::span<const ColumnRun> columns, u64 first, u64 count, T* out, u64 stride) {
-  for (u64 row = 0; row < count; ++row) {
-    const std::byte* in = rows.data + (first + row) * rows.row_bytes;
-    T* __restrict to = out + row * stride;
-    T* const end = to + stride;
-    for (const auto& run : columns) {
-      const std::byte* from = in + run.begin * sizeof(Stored);
-      if constexpr (std::is_same_v<T, Stored> && !Swap) {
-        std::memcpy(to, from, run.count * sizeof(T));
-      } else {
-        for (u64 i = 0; i < run.count; ++i) to[i] = load<T, Stored, Swap>(from + i * sizeof(Stored));
-      }
-      to += run.count;
-    }
-    std::fill(to, end, T{0});
+void convert(StoredElements from, T* out, u64 stride) {
+  const std::byte* in = from.data;
+  const u64 row_bytes = from.row_bytes;
+  if (row_bytes == from.count * sizeof(Stored) && stride == from.count) {  // no gaps: one long row
+    from.count *= from.rows;
+    from.rows = 1;
+  }
+  if (from.count == 1) {
+    for (u64 row = 0; row < from.rows; ++row)
+      out[row * stride] = static_cast<T>(load<Stored, Swap>(in + row * row_bytes));
+    return;
+  }
+  for (u64 row = 0; row < from.rows; ++row, in += row_bytes, out += stride) {
+    T* __restrict to = out;
+    if constexpr (std::is_same_v<T, Stored> && !Swap)
+      std::memcpy(to, in, from.count * sizeof(T));
+    else
+      for (u64 i = 0; i < from.count; ++i) to[i] = static_cast<T>(load<Stored, Swap>(in + i * sizeof(Stored)));
   }
 }
 
+float round_to_half(double value) {
+  if (!std::isfinite(value) || value == 0) return static_cast<float>(value);
+  constexpr int least_exponent = -14;
+  constexpr int fraction_bits = 10;
+  constexpr double largest = 65504;
+  const double step = std::ldexp(1.0, std::max(std::ilogb(value), least_exponent) - fraction_bits);
+  const double rounded = std::nearbyint(value / step) * step;
+  return static_cast<float>(std::abs(rounded) > largest ? std::copysign(HUGE_VAL, value) : rounded);
+}
+
+// `value` in the stored type; nullopt where it is not a whole number that an integer type holds.
+template <class Stored>
+auto as_stored(double value) {
+  if constexpr (std::is_same_v<Stored, Half>) {
+    return std::optional(round_to_half(value));
+  } else if constexpr (std::is_integral_v<Stored>) {
+    const double beyond = std::ldexp(1.0, std::numeric_limits<Stored>::digits);
+    const double least = std::is_signed_v<Stored> ? -beyond : 0.0;
+    const bool fits = value >= least && value < beyond && std::trunc(value) == value;
+    return fits ? std::optional(static_cast<Stored>(value)) : std::nullopt;
+  } else {
+    return std::optional(static_cast<Stored>(value));
+  }
+}
+
+template <class T, class Stored, bool Swap>
+void mark(const StoredElements& from, std::span<const double> missing, T* out, u64 stride) {
+  for (const double value : missing) {
+    const auto wanted = as_stored<Stored>(value);
+    if (!wanted) continue;
+    for (u64 row = 0; row < from.rows; ++row)
+      for (u64 i = 0; i < from.count; ++i)
+        if (load<Stored, Swap>(from.data + row * from.row_bytes + i * sizeof(Stored)) == *wanted)
+          out[row * stride + i] = std::numeric_limits<T>::quiet_NaN();
+  }
+}
+
+template <class T, class Stored, bool Swap>
+Conversion<T> functions() {
+  return {convert<T, Stored, Swap>, mark<T, Stored, Swap>};
+}
+
 template <class T, bool Swap>
-auto choose(const base::ElementType& type) {
-  using Function = void (*)(const RawRows&, std::span<const ColumnRun>, u64, u64, T*, u64);
-  Function function = nullptr;
+Conversion<T> choose(const base::ElementType& type) {
   switch (type.kind) {
     case ElementKind::signed_integer:
-      if (type.size == 1) function = convert<T, std::int8_t, Swap>;
-      if (type.size == 2) function = convert<T, std::int16_t, Swap>;
-      if (type.size == 4) function = convert<T, std::int32_t, Swap>;
-      if (type.size == 8) function = convert<T, std::int64_t, Swap>;
+      if (type.size == 1) return functions<T, std::int8_t, Swap>();
+      if (type.size == 2) return functions<T, std::int16_t, Swap>();
+      if (type.size == 4) return functions<T, std::int32_t, Swap>();
+      if (type.size == 8) return functions<T, std::int64_t, Swap>();
       break;
     case ElementKind::unsigned_integer:
-      if (type.size == 1) function = convert<T, std::uint8_t, Swap>;
-      if (type.size == 2) function = convert<T, std::uint16_t, Swap>;
-      if (type.size == 4) function = convert<T, std::uint32_t, Swap>;
-      if (type.size == 8) function = convert<T, std::uint64_t, Swap>;
+      if (type.size == 1) return functions<T, std::uint8_t, Swap>();
+      if (type.size == 2) return functions<T, std::uint16_t, Swap>();
+      if (type.size == 4) return functions<T, std::uint32_t, Swap>();
+      if (type.size == 8) return functions<T, std::uint64_t, Swap>();
       break;
     case ElementKind::floating:
-      if (type.size == 2) function = convert<T, Half, Swap>;
-      if (type.size == 4) function = convert<T, float, Swap>;
-      if (type.size == 8) function = convert<T, double, Swap>;
+      if (type.size == 2) return functions<T, Half, Swap>();
+      if (type.size == 4) return functions<T, float, Swap>();
+      if (type.size == 8) return functions<T, double, Swap>();
       break;
     case ElementKind::fixed_string:
       break;
   }
-  if (function == nullptr)
-    throw base::Error(base::ExitCode::internal, "rows of type " + to_string(type) + " cannot be converted");
-  return function;
+  throw base::Error(base::ExitCode::internal, "elements of type " + to_string(type) + " cannot be converted");
 }
 
 }  // namespace
 
 template <class T>
-void convert_rows(const RawRows& rows, std::span<const ColumnRun> columns, u64 first, u64 count, T* out, u64 stride) {
-  const bool swap = rows.type.big_endian != (std::endian::native == std::endian::big);
-  const auto function = swap ? choose<T, true>(rows.type) : choose<T, false>(rows.type);
-  function(rows, columns, first, count, out, stride);
+Conversion<T> conversion(const base::ElementType& type) {
+  const bool swap = type.big_endian != (std::endian::native == std::endian::big);
+  return swap ? choose<T, true>(type) : choose<T, false>(type);
 }
 
-template void convert_rows(const RawRows&, std::span<const ColumnRun>, u64, u64, float*, u64);
-template void convert_rows(const RawRows&, std::span<const ColumnRun>, u64, u64, double*, u64);
+template Conversion<float> conversion(const base::ElementType&);
+template Conversion<double> conversion(const base::ElementType&);
 
 }  // namespace h5score::storage

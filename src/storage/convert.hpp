@@ -8,19 +8,29 @@
 
 namespace h5score::storage {
 
-/// Rows of stored elements that follow each other in memory.
-struct RawRows {
-  const std::byte* data = nullptr;
+/// `count` neighbouring elements in each of `rows` rows that lie `row_bytes` apart.
+struct StoredElements {
+  const std::byte* data = nullptr;  ///< the first row's first element
   u64 row_bytes = 0;
-  base::ElementType type;
+  u64 rows = 0;
+  u64 count = 1;
 };
 
-/// Converts the given columns of rows [first, first + count) to T, `stride` elements from row to row, and zeroes the
-/// columns behind them.
+/// Functions for one stored type and byte order.
 template <class T>
-void convert_rows(const RawRows& rows, std::span<const ColumnRun> columns, u64 first, u64 count, T* out, u64 stride);
+struct Conversion {
+  /// Converts to T, `stride` elements from row to row.
+  void (*convert)(StoredElements from, T* out, u64 stride) = nullptr;
+  /// Sets `out` to NaN where an element equals one of `missing`, each rounded to the stored floating-point type; an
+  /// integer equals only whole numbers.
+  void (*mark)(const StoredElements& from, std::span<const double> missing, T* out, u64 stride) = nullptr;
+};
 
-extern template void convert_rows(const RawRows&, std::span<const ColumnRun>, u64, u64, float*, u64);
-extern template void convert_rows(const RawRows&, std::span<const ColumnRun>, u64, u64, double*, u64);
+/// Throws Error(internal) for text.
+template <class T>
+[[nodiscard]] Conversion<T> conversion(const base::ElementType& type);
+
+extern template Conversion<float> conversion(const base::ElementType&);
+extern template Conversion<double> conversion(const base::ElementType&);
 
 }  // namespace h5score::storage

@@ -3,37 +3,37 @@
 
 #include "h5score/storage/decoder.hpp"
 
+#include "block_array.hpp"
+#include "gather.hpp"
 #include "payload.hpp"
+#include "sparse_rows.hpp"
 
 #include <atomic>
-#include <optional>
+#include <memory>
 #include <vector>
 
 namespace h5score::storage {
 
-/// One array of a block: whole rows in the file's type, either in `owned` or in the payload.
-struct BlockArray {
-  base::AlignedBuffer owned;
-  const std::byte* rows = nullptr;
-  std::vector<base::ByteView> segments;  ///< of the payload; chunked: one per chunk
-  std::optional<ChunkGrid> grid;         ///< chunked
-};
-
 /// One chunk that a task decodes.
 struct ChunkTask {
   u32 array = 0;
-  u32 mask = 0;
   u64 segment = 0;
 };
 
 struct DecodedBlock::Impl {
-  const RowFormat* run = nullptr;
+  std::shared_ptr<const RowFormat> run;
   const FileFormat* file = nullptr;
+  const std::vector<Gather>* gathers = nullptr;               ///< one for each binding; sparse: none
+  const std::vector<SparseGather>* sparse_gathers = nullptr;  ///< the same of a sparse table
   PayloadHeader header;
+  std::vector<base::ByteView> cut;  ///< a payload's segments
   std::vector<BlockArray> arrays;
   std::vector<ChunkTask> tasks;
   std::atomic<u64> open_tasks{0};
-  std::vector<base::AlignedBuffer> united;  ///< passthrough columns whose type in this file is not the output's
+  std::vector<ArrayRows> rows;  ///< of each array
+  SparseRows sparse;
+  std::vector<u32> sparse_columns;          ///< where they cannot be used as they are stored
+  std::vector<base::AlignedBuffer> united;  ///< passthrough columns that do not lie in memory as the output has them
 };
 
 }  // namespace h5score::storage

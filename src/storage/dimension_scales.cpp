@@ -6,6 +6,7 @@
 
 #include "score_layout.hpp"
 
+#include <algorithm>
 #include <cstdio>
 
 namespace h5score::storage {
@@ -54,6 +55,11 @@ Handle reference_type(hid_t integer, std::size_t size) {
 }
 
 }  // namespace
+
+std::string unnamed_axis(const std::vector<u64>& shape, std::size_t axis) {
+  const auto before = std::count(shape.begin() + 1, shape.begin() + base::narrow<std::ptrdiff_t>(axis), shape[axis]);
+  return "/dim_" + std::to_string(shape[axis]) + (before == 0 ? "" : "_" + std::to_string(before + 1));
+}
 
 hobj_ref_t DimensionScales::reference(const std::string& path) const {
   hobj_ref_t result{};

@@ -12,6 +12,11 @@
 
 namespace h5score::storage {
 
+/// Path of the scale for axis `axis` of a dataset of this shape, where nothing names it: "/dim_3" for an extent of 3;
+/// "/dim_3_2" for the second axis of the dataset with that extent, because readers want the axes of a dataset to
+/// differ.
+std::string unnamed_axis(const std::vector<base::u64>& shape, std::size_t axis);
+
 /// Collects which axis has which scale, then writes all attributes at once.
 class DimensionScales {
  public:

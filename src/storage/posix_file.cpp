@@ -66,6 +66,9 @@ int PosixCalls::fallocate(int fd, off_t size) {
 int PosixCalls::fstatvfs(int fd, struct statvfs* status) {
   return ::fstatvfs(fd, status);
 }
+int PosixCalls::statfs(const char* path, struct statfs* status) {
+  return ::statfs(path, status);
+}
 int PosixCalls::rename(const char* from, const char* to, unsigned flags) {
   return ::renameat2(AT_FDCWD, from, AT_FDCWD, to, flags);
 }

@@ -39,7 +39,8 @@ class ScoreReader {
 
   ScoreDescription read() {
     check_version();
-    read_identity();
+    result_.identity = read_text(layout::identity);
+    if (h5::exists(file_, layout::features)) result_.features = read_text(layout::features);
     read_boundaries();
     result_.ledger_extent = extent_of(layout::ledger, h5::open_dataset(file_, layout::ledger), 8);
     result_.ledger = read_numbers(layout::ledger);
@@ -98,10 +99,9 @@ class ScoreReader {
     return read_exactly<u64>(path, h5::datatype({.kind = base::ElementKind::unsigned_integer, .size = 8}));
   }
 
-  void read_identity() {
-    const auto bytes =
-        read_exactly<char>(layout::identity, h5::datatype({.kind = base::ElementKind::unsigned_integer, .size = 1}));
-    result_.identity.assign(bytes.begin(), bytes.end());
+  [[nodiscard]] std::string read_text(const std::string& path) const {
+    const auto bytes = read_exactly<char>(path, h5::datatype({.kind = base::ElementKind::unsigned_integer, .size = 1}));
+    return {bytes.begin(), bytes.end()};
   }
 
   void read_boundaries() {

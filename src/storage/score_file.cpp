@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <future>
 
 namespace h5score::storage {
@@ -39,6 +40,7 @@ class ScoreFile::Impl {
         options_(std::move(options)),
         description_(std::move(description)),
         file_(std::move(file)),
+        size_(static_cast<u64>(file_.status().st_size)),
         written_(description_.blocks()) {
     check_places();
   }
@@ -50,6 +52,9 @@ class ScoreFile::Impl {
   [[nodiscard]] u64 result_bytes(u64 block) const { return rows(block) * row_bytes_; }
   [[nodiscard]] u64 rejected() const { return rejected_; }
   void write(u64 block, ByteView results, u32 crc, const Poll& poll);
+  [[nodiscard]] ScorePlaces places() const;
+  void write_rest(u64 offset, ByteView bytes, const Poll& poll);
+  void written(u64 block, u32 crc);
   void suspend();
   void finish();
 
@@ -59,10 +64,13 @@ class ScoreFile::Impl {
   [[nodiscard]] bool matches(u64 block, base::AlignedBuffer& buffer) const;
   void check_places();
   void check_usable() const;
+  void check_unwritten(u64 block) const;
   void start_sync();
   void complete_sync();
   void settle();
   void write_ledger(u64 first, u64 last) const;
+  [[nodiscard]] u64 record_offset() const { return description_.runs_extent.offset + run_slot_ * layout::run_bytes; }
+  void write_record() const;
   void end_run();
 
   std::string output_;
@@ -72,6 +80,7 @@ class ScoreFile::Impl {
   u64 row_bytes_ = 0;
   u64 rejected_ = 0;
   PosixFile file_;
+  u64 size_;  ///< everything is allocated before the first block
   std::vector<bool> written_;
   std::vector<std::pair<u64, u32>> pending_;  // block and CRC: written, not synced
   std::vector<std::pair<u64, u32>> syncing_;  // written before the sync that is under way
@@ -110,7 +119,11 @@ void ScoreFile::Impl::begin_run(const RunFacts& run) {
   if (run_.start_ns == 0) run_.start_ns = now_ns();
   run_.end_ns = 0;
   run_.blocks = 0;
-  file_.write(layout::pack(run_), description_.runs_extent.offset + run_slot_ * layout::run_bytes);
+  write_record();
+}
+
+void ScoreFile::Impl::write_record() const {
+  file_.write(layout::pack(run_), record_offset());
 }
 
 Extent ScoreFile::Impl::slice(std::size_t column, u64 block) const {
@@ -157,18 +170,57 @@ void ScoreFile::Impl::check_usable() const {
   if (unusable_) throw Error(ExitCode::io, file_.path() + ": can no longer be written", "an earlier error or its end");
 }
 
+void ScoreFile::Impl::check_unwritten(u64 block) const {
+  if (block >= written_.size() || written_[block])
+    throw Error(ExitCode::internal,
+                file_.path() + ": block " + std::to_string(block) + " is none of the file's or written already");
+}
+
 void ScoreFile::Impl::write(u64 block, ByteView results, u32 crc, const Poll& poll) {
   check_usable();
-  if (block >= written_.size() || written_[block] || results.size() != result_bytes(block) ||
-      base::crc32(results) != crc)
-    throw Error(ExitCode::internal, file_.path() + ": the results of block " + std::to_string(block) +
-                                        " are of another size or checksum, or written already");
-  if (sync_.valid() && sync_.wait_for(std::chrono::seconds(0)) == std::future_status::ready) complete_sync();
+  check_unwritten(block);
+  if (results.size() != result_bytes(block))
+    throw Error(ExitCode::internal,
+                file_.path() + ": the results of block " + std::to_string(block) + " are of another size");
   for (std::size_t i = 0; i < row_bytes_of_.size(); ++i) {
     const Extent place = slice(i, block);
     file_.write(results.first(place.size), place.offset, poll);
     results = results.subspan(place.size);
   }
+  written(block, crc);
+}
+
+ScorePlaces ScoreFile::Impl::places() const {
+  ScorePlaces places{.path = std::filesystem::absolute(file_.path()).string(),
+                     .rows = description_.rows,
+                     .mark_offset = record_offset(),
+                     .mark = {},
+                     .offsets = {},
+                     .row_bytes = row_bytes_of_};
+  const layout::RunRecord record = layout::pack(run_);
+  places.mark.assign(record.begin(), record.end());
+  for (const Extent& extent : description_.column_extents) places.offsets.push_back(extent.offset);
+  return places;
+}
+
+// The place came through a message: outside the results it would destroy the file.
+void ScoreFile::Impl::write_rest(u64 offset, ByteView bytes, const Poll& poll) {
+  check_usable();
+  const auto& extents = description_.column_extents;
+  const bool inside = std::any_of(extents.begin(), extents.end(), [&](const Extent& extent) {
+    return offset >= extent.offset && offset - extent.offset <= extent.size &&
+           bytes.size() <= extent.size - (offset - extent.offset);
+  });
+  if (!inside)
+    throw Error(ExitCode::internal, file_.path() + ": " + std::to_string(bytes.size()) + " bytes at offset " +
+                                        std::to_string(offset) + " are no results");
+  file_.write(bytes, offset, poll);
+}
+
+void ScoreFile::Impl::written(u64 block, u32 crc) {
+  check_usable();
+  check_unwritten(block);
+  if (sync_.valid() && sync_.wait_for(std::chrono::seconds(0)) == std::future_status::ready) complete_sync();
   written_[block] = true;
   ++run_.blocks;
   pending_.emplace_back(block, crc);
@@ -219,7 +271,7 @@ void ScoreFile::Impl::settle() {
 
 void ScoreFile::Impl::end_run() {
   run_.end_ns = now_ns();
-  file_.write(layout::pack(run_), description_.runs_extent.offset + run_slot_ * layout::run_bytes);
+  write_record();
   unusable_ = true;  // a failure from here on is final, and after success there is nothing left to write
   file_.sync_all();
 }
@@ -232,13 +284,15 @@ void ScoreFile::Impl::suspend() {
 
 void ScoreFile::Impl::finish() {
   settle();
-  file_.sync_data();
   std::vector<u64> stored(description_.ledger.size());
   file_.read(writable_bytes(stored), description_.ledger_extent.offset);
   if (stored != description_.ledger || !std::all_of(stored.begin(), stored.end(), ledger_done))
     throw Error(ExitCode::internal, file_.path() + ": not every block is written",
                 std::to_string(todo().size()) + " are missing");
   end_run();
+  if (const auto size = static_cast<u64>(file_.status().st_size); size != size_)
+    throw Error(ExitCode::io, file_.path() + ": was cut or grown by another program during the run",
+                "it has " + std::to_string(size) + " bytes instead of " + std::to_string(size_));
   auto& calls = options_.calls != nullptr ? *options_.calls : PosixCalls::system();
   publish(calls, file_, output_, options_.overwrite);
   file_.close();
@@ -285,6 +339,15 @@ u64 ScoreFile::blocks_rejected() const {
 }
 void ScoreFile::write(u64 block, ByteView results, u32 crc, const Poll& poll) {
   impl_->write(block, results, crc, poll);
+}
+ScorePlaces ScoreFile::places() const {
+  return impl_->places();
+}
+void ScoreFile::write_rest(u64 offset, ByteView bytes, const Poll& poll) {
+  impl_->write_rest(offset, bytes, poll);
+}
+void ScoreFile::written(u64 block, u32 crc) {
+  impl_->written(block, crc);
 }
 void ScoreFile::suspend() {
   impl_->suspend();

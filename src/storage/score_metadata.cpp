@@ -2,11 +2,11 @@
 #include "h5score/base/narrow.hpp"
 #include "h5score/h5/io.hpp"
 
+#include "axis_names.hpp"
 #include "dimension_scales.hpp"
 #include "score_layout.hpp"
 
 #include <algorithm>
-#include <set>
 
 namespace h5score::storage {
 
@@ -48,17 +48,17 @@ namespace {
 class MetadataWriter {
  public:
   MetadataWriter(const Handle& file, const ScoreFileSpec& spec) : file_(file), spec_(spec), scales_(file) {
-    for (const auto& column : spec.columns) take(column.path);
-    for (const auto& table : spec.tables) take(table.path);
+    for (const auto& column : spec.columns) names_.take(column.path);
+    for (const auto& table : spec.tables) names_.take(table.path);
   }
 
   void write() {
     for (const auto& table : spec_.tables) write_table(table);
     write_inputs();
     write_own();
-    const std::string row = free_name("/row");
+    const std::string row = names_.free_name("/row");
     scales_.name_only(row, spec_.rows);
-    const std::string input = free_name("/input");
+    const std::string input = names_.free_name("/input");
     scales_.name_only(input, spec_.inputs.size());
     scales_.attach(inputs, {input});
     for (const auto& column : spec_.columns) write_column(column, row);
@@ -138,6 +138,7 @@ class MetadataWriter {
     const Handle u8_type = h5::datatype({.kind = base::ElementKind::unsigned_integer, .size = 1});
     const Handle u64_type = h5::datatype({.kind = base::ElementKind::unsigned_integer, .size = 8});
     fill(identity, u8_type, spec_.identity.size(), spec_.identity.data());
+    fill(features, u8_type, spec_.features.size(), spec_.features.data());
     fill(boundaries, u64_type, spec_.boundaries.size(), spec_.boundaries.data());
     static_cast<void>(create(ledger, u64_type, {spec_.boundaries.size() - 1}));
     static_cast<void>(create(runs, run_type(), {run_slots}));
@@ -156,11 +157,14 @@ class MetadataWriter {
     for (const auto& attribute : column.attributes) write_attribute(dataset, column, attribute);
     std::vector<std::string> axes(shape.size());
     axes[0] = row;
-    if (!column.dimension.empty() && shape.size() > 1) {
-      const bool is_table = std::any_of(spec_.tables.begin(), spec_.tables.end(),
-                                        [&](const LabelTable& table) { return table.path == column.dimension; });
-      axes[1] = is_table ? column.dimension : free_name(column.dimension);
-      scales_.name_only(axes[1], shape[1]);  // already there where it is a table; then the size is checked
+    for (std::size_t axis = 1; axis < shape.size(); ++axis) {
+      const bool named = axis == 1 && !column.dimension.empty();
+      const bool is_table =
+          named && std::any_of(spec_.tables.begin(), spec_.tables.end(),
+                               [&](const LabelTable& table) { return table.path == column.dimension; });
+      axes[axis] = named ? column.dimension : unnamed_axis(shape, axis);
+      if (!is_table) axes[axis] = names_.free_name(axes[axis]);
+      scales_.name_only(axes[axis], shape[axis]);  // already there where it is a table; then the size is checked
     }
     scales_.attach(column.path, axes);
   }
@@ -173,6 +177,20 @@ class MetadataWriter {
       write_integers(dataset, column, attribute.name, {*one}, true);
     if (const auto* list = std::get_if<std::vector<i64>>(&attribute.value))
       write_integers(dataset, column, attribute.name, *list, false);
+    if (const auto* numbers = std::get_if<h5::Numbers>(&attribute.value))
+      write_numbers(dataset, column, attribute.name, *numbers);
+  }
+
+  static void write_numbers(const Handle& dataset, const ScoreColumn& column, const std::string& name,
+                            const h5::Numbers& numbers) {
+    const std::string what = "the attribute " + name + " of " + column.path + " cannot be written";
+    const Handle type = h5::datatype(numbers.type);
+    const hsize_t extent = numbers.values.size() / numbers.type.size;
+    const Handle space(extent == 1 ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, &extent, nullptr), what,
+                       ExitCode::internal);
+    const Handle attribute(H5Acreate2(dataset.get(), name.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT),
+                           what, ExitCode::cant_create);
+    check(H5Awrite(attribute.get(), type.get(), numbers.values.data()), what, ExitCode::cant_create);
   }
 
   static void write_integers(const Handle& dataset, const ScoreColumn& column, const std::string& name,
@@ -188,23 +206,10 @@ class MetadataWriter {
     check(H5Awrite(attribute.get(), H5T_NATIVE_INT64, values.data()), what, ExitCode::cant_create);
   }
 
-  // A dataset's path and the groups above it.
-  void take(const std::string& path) {
-    for (auto end = path.find('/', 1); end != std::string::npos; end = path.find('/', end + 1))
-      names_.insert(path.substr(0, end));
-    names_.insert(path);
-  }
-
-  // Scales that only name an axis give way to results.
-  [[nodiscard]] std::string free_name(std::string name) const {
-    while (names_.contains(name)) name += '_';
-    return name;
-  }
-
   const Handle& file_;
   const ScoreFileSpec& spec_;
   DimensionScales scales_;
-  std::set<std::string> names_;
+  TakenNames names_;
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Parsing of --rows and --features, expansion of --input.
+// Parsing of --rows, expansion of --input.
 #include "selection.hpp"
 
 #include "h5score/base/error.hpp"
@@ -83,30 +83,6 @@ RowRange parse_rows(const std::string& text, u64 total) {
   if (range->begin >= range->end)
     throw Error(ExitCode::usage, problem + " selects no rows", "the input has " + std::to_string(total) + " rows");
   return *range;
-}
-
-std::vector<ColumnRun> parse_features(const std::string& text, u64 total) {
-  if (text.empty()) return {{0, total}};
-  const std::string problem = "--features " + text;
-  const std::string has = "the input has " + std::to_string(total) + " features";
-  std::vector<ColumnRun> runs;
-  for (std::size_t at = 0; at <= text.size();) {
-    const std::size_t comma = std::min(text.find(',', at), text.size());
-    const std::string item = text.substr(at, comma - at);
-    at = comma + 1;
-    auto range = parse_range(item, total);
-    if (const auto number = parse_number(item)) range = RowRange{*number, *number == ~u64{0} ? *number : *number + 1};
-    if (!range)
-      throw Error(ExitCode::usage, problem + " is not understood", "'" + item + "' is neither a number nor A:B");
-    if (range->end > total || range->begin >= total)
-      throw Error(ExitCode::usage, problem + ": " + item + " is out of range", has + ", counted from 0");
-    if (range->begin >= range->end) throw Error(ExitCode::usage, problem + ": " + item + " selects no feature", has);
-    if (!runs.empty() && runs.back().begin + runs.back().count == range->begin)
-      runs.back().count += range->size();
-    else
-      runs.push_back({range->begin, range->size()});
-  }
-  return runs;
 }
 
 bool natural_less(const std::string& a, const std::string& b) {

@@ -1,4 +1,4 @@
-// What the user selects by text: paths, rows and columns.
+// What the user selects by text: paths and rows.
 #pragma once
 
 #include "h5score/base/types.hpp"
@@ -11,10 +11,6 @@ namespace h5score::storage {
 
 /// "A:B", "A:", ":B" or "" against `total` rows. Throws Error(usage) naming the numbers.
 base::RowRange parse_rows(const std::string& text, u64 total);
-
-/// "0,3,5", "10:20", "0:4,9" or "" against `total` features; order and repetition are kept, neighbours joined.
-/// Throws Error(usage) naming the numbers.
-std::vector<ColumnRun> parse_features(const std::string& text, u64 total);
 
 /// run2 before run10: runs of digits compare as numbers.
 bool natural_less(const std::string& a, const std::string& b);

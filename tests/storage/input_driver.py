@@ -37,14 +37,14 @@ def call(*arguments, cpu_seconds=60):
 class Rows:
     """Decoded rows (n x features float64), raw bytes of passthrough columns, and the driver's summary."""
 
-    def __init__(self, folder, *inputs, dataset=None, features=None, rows=None, passthrough=(), block=None, threads=None,
-                 narrow=False):
+    def __init__(self, folder, *inputs, dataset=None, bind=None, rows=None, passthrough=(), block=None, threads=None,
+                 narrow=False, feature_names=None):
         out = pathlib.Path(folder) / "decoded.bin"
         arguments = ["rows", out]
         for path in inputs:
             arguments += ["--input", path]
-        for name, value in [("--dataset", dataset), ("--features", features), ("--rows", rows), ("--block", block),
-                            ("--threads", threads)]:
+        for name, value in [("--dataset", dataset), ("--bind", None if bind is None else json.dumps(bind)), ("--rows", rows), ("--block", block),
+                            ("--threads", threads), ("--feature-names", feature_names)]:
             if value is not None:
                 arguments += [name, value]
         for name in passthrough:

@@ -7,6 +7,7 @@
 #include "h5score/storage/input.hpp"
 #include "h5score/storage/name_node.hpp"
 
+#include "message_of.hpp"
 #include "storage/name_node_calls.hpp"
 
 #include <fcntl.h>
@@ -49,15 +50,11 @@ class InputFiles : public ::testing::Test {
   base::AlignedBuffer payload_;
 };
 
-std::string message_of(const std::function<void()>& action, ExitCode expected) {
-  try {
-    action();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), expected) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return {};
+// All columns in their order.
+void bind_all(Input& input) {
+  Binding binding;
+  for (u64 column = 0; column < input.table().columns; ++column) binding.features.push_back({.column = column});
+  input.bind({binding}, {});
 }
 
 TEST_F(InputFiles, NoHandleStaysOpen) {
@@ -66,12 +63,13 @@ TEST_F(InputFiles, NoHandleStaysOpen) {
     const auto call = [&](const std::string& name, const auto& request) {
       return functions.at(name)(base::to_bytes(request));
     };
-    const auto facts = base::from_bytes<FileFacts>(call("storage.describe", DescribeRequest{path_, "/x", {"name"}}));
-    ASSERT_EQ(facts.arrays.size(), 2U);
-    EXPECT_EQ(call("storage.read", ReadRequest{facts.arrays[1], {3, 5}}).size(), 18U);
-    EXPECT_THROW(call("storage.describe", DescribeRequest{path_, "/absent", {}}), Error);
-    EXPECT_THROW(call("storage.describe", DescribeRequest{path_, "/name", {}}), Error);
-    EXPECT_EQ(base::from_bytes<std::vector<h5::DatasetFacts>>(call("storage.list", path_)).size(), 2U);
+    const auto facts =
+        base::from_bytes<FileFacts>(call("storage.describe", DescribeRequest{path_, "/x", {"name"}, {}}));
+    ASSERT_EQ(facts.passthrough.size(), 1U);
+    EXPECT_EQ(call("storage.read", ReadRequest{facts.passthrough[0].array, {3, 5}}).size(), 18U);
+    EXPECT_THROW(call("storage.describe", DescribeRequest{path_, "/absent", {}, {}}), Error);
+    EXPECT_THROW(call("storage.describe", DescribeRequest{path_, "/name", {}, {}}), Error);
+    EXPECT_EQ(base::from_bytes<FileContents>(call("storage.list", path_)).datasets.size(), 2U);
     EXPECT_GT(H5Fget_obj_count(static_cast<hid_t>(H5F_OBJ_ALL), H5F_OBJ_ALL), 0) << "the reader is kept for more rows";
   }
   EXPECT_EQ(H5Fget_obj_count(static_cast<hid_t>(H5F_OBJ_ALL), H5F_OBJ_ALL), 0);
@@ -80,12 +78,13 @@ TEST_F(InputFiles, NoHandleStaysOpen) {
 TEST_F(InputFiles, FetchedRowsAreUsedInPlace) {
   h5::Sandbox name_node(storage_functions());
   Input input(name_node, {.inputs = {path_}});
+  bind_all(input);
   const Decoder decoder(input.format());
   input.fetch({10, 20}, payload_);
   DecodedBlock block;
   EXPECT_EQ(decoder.tasks(payload_.view(), block), 0U);
   std::vector<double> tile(80);
-  block.fill_tile(0, 10, tile.data(), 8);
+  block.fill_tile(0, 0, 10, tile.data(), 8);
   EXPECT_EQ(tile.front(), 80.0);
   EXPECT_EQ(tile.back(), 159.0);
   EXPECT_EQ(input.bytes_read(), 640U);
@@ -94,6 +93,7 @@ TEST_F(InputFiles, FetchedRowsAreUsedInPlace) {
 TEST_F(InputFiles, RowsOutsideAreRefused) {
   h5::Sandbox name_node(storage_functions());
   Input input(name_node, {.inputs = {path_, path_}});
+  bind_all(input);
   EXPECT_EQ(input.rows(), 2000U);
   message_of([&] { input.fetch({990, 1010}, payload_); }, ExitCode::internal);
   message_of([&] { input.fetch({1990, 2001}, payload_); }, ExitCode::internal);
@@ -103,6 +103,7 @@ TEST_F(InputFiles, RowsOutsideAreRefused) {
 TEST_F(InputFiles, AChangedFileIsNoticed) {
   h5::Sandbox name_node(storage_functions());
   Input input(name_node, {.inputs = {path_}});
+  bind_all(input);
   input.check_unchanged();
   std::ofstream(path_, std::ios::app | std::ios::binary) << "more";
   EXPECT_THAT(message_of(
@@ -117,6 +118,7 @@ TEST_F(InputFiles, AChangedFileIsNoticed) {
 TEST_F(InputFiles, AFileThatIsTouchedIsNoticed) {
   h5::Sandbox name_node(storage_functions());
   Input input(name_node, {.inputs = {path_}});
+  bind_all(input);
   std::filesystem::last_write_time(path_, std::filesystem::last_write_time(path_) + std::chrono::seconds(3));
   EXPECT_THAT(message_of([&] { input.check_unchanged(); }, ExitCode::data), HasSubstr("modification time"));
 }
@@ -124,6 +126,7 @@ TEST_F(InputFiles, AFileThatIsTouchedIsNoticed) {
 TEST_F(InputFiles, AFileThatVanishesIsNamed) {
   h5::Sandbox name_node(storage_functions());
   Input input(name_node, {.inputs = {path_}});
+  bind_all(input);
   std::filesystem::remove(path_);
   EXPECT_THAT(message_of(
                   [&] {

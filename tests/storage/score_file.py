@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 
 import h5py
 import numpy as np
@@ -69,6 +70,18 @@ def test_h5py_reads_all(out):
         assert run["host"] == b"node17" and run["blocks"] == 4 and run["end_ns"] >= run["start_ns"] > 0
         assert b'"hash":"abc"' in f["h5score/identity"][:].tobytes()
         assert list(f["h5score/boundaries"][:]) == [0, 300, 600, 900, 1000]
+
+
+def test_ledger_holds_the_crc32_that_zlib_gives(out):
+    driver(out, 20_000, 7_001)
+    with h5py.File(out, "r") as f:
+        bounds = f["h5score/boundaries"][:]
+        paths = [path.decode() for path in f["h5score/columns"][:]]
+        for block, entry in enumerate(f["h5score/ledger"][:]):
+            crc = 0
+            for path in paths:
+                crc = zlib.crc32(f[path][bounds[block]:bounds[block + 1]].tobytes(), crc)
+            assert entry == 2**32 + crc, block
 
 
 def test_axes_are_named(out):

@@ -16,6 +16,19 @@ namespace h5score::storage::testing {
 
 using base::ExitCode;
 
+inline std::string contents(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// All bytes of a score file but the records of its runs.
+inline std::string contents_but_runs(const std::string& path) {
+  std::string bytes = contents(path);
+  const auto runs = read_scores(path).runs_extent;
+  bytes.replace(runs.offset, runs.size, runs.size, '\0');
+  return bytes;
+}
+
 /// The bytes of one column in the file that `description` describes.
 inline Bytes stored_column(const ScoreDescription& description, std::size_t column) {
   const Extent place = description.column_extents.at(column);

@@ -307,7 +307,9 @@ def test_links_lead_to_the_right_bytes(tmp_path):
 @pytest.mark.parametrize("data,why", [
     (numpy.float64(3), "scalar"), (numpy.zeros((0, 5)), "0 rows"), (numpy.zeros((5, 0)), "axis 1 has length 0"),
     (h5py.Empty("f4"), "no dataspace"), (numpy.array([b"abc", b"de"]), "text of 3 bytes"),
-    (numpy.zeros(3, [("a", "i4"), ("b", "f8")]), "compound of 2 fields"), (numpy.array([1j, 2]), "compound of 2 fields"),
+    (numpy.zeros(3, [("a", "S4"), ("b", "V8")]), r"none of its fields can be read as a number: b \(opaque bytes"),
+    (numpy.zeros((3, 2), [("a", "i4"), ("b", "f8")]), "its records have more than one dimension"),
+    (numpy.array([[1j, 2]]), "its records have more than one dimension"),
     (numpy.zeros(3, "V5"), "opaque"), (numpy.array(["a", "b"], dtype=h5py.string_dtype()), "variable-length text")
 ], ids=lambda v: v if isinstance(v, str) else "")
 def test_refusals_say_why(h5, tmp_path, data, why):

@@ -1,11 +1,11 @@
-"""Several files, --rows, --features, --passthrough, large sparse files, and what people get wrong."""
+"""Several files, --rows, bound columns, --passthrough, large sparse files, and what people get wrong."""
 import os
 import time
 
 import h5py
 import numpy
 import pytest
-from input_driver import Failure, Rows, call
+from input_driver import SANITIZED, Failure, Rows, call
 
 
 def write(path, data, name="x", **options):
@@ -91,12 +91,28 @@ def test_choosing_the_dataset(tmp_path):
     refused(64, r"2 datasets fit \(/group/x \(5, 3\) float32, /other \(9, 8\) uint8\); choose one with --dataset",
             tmp_path, path)
     assert Rows(tmp_path, path, dataset="other").summary["rows"] == 9
-    refused(65, "there is no dataset 'absent'", tmp_path, path, dataset="absent")
-    refused(65, "'group' is not a dataset .it is a group", tmp_path, path, dataset="group")
-    listed = {d["name"]: d for d in call("inspect", path)}
+    refused(65, "there is no dataset or group 'absent'", tmp_path, path, dataset="absent")
+    refused(65, r"group '/group' has no columns of numbers .x \(its rows have more than one element", tmp_path, path,
+            dataset="group")
+    listed = {d["name"]: d for d in call("inspect", path)["datasets"]}
     assert listed["/names"]["refusal"] == "its elements are not numbers: variable-length text"
     assert listed["/other"]["candidate"] and not listed["/weights"]["candidate"]
     assert listed["/weights"]["reading"] == "in place"
+
+
+def test_choosing_what_lies_in_other_files(tmp_path):
+    array = table(10, 3)
+    write(tmp_path / "target.h5", array, "deep/x")
+    with h5py.File(tmp_path / "array.h5", "w") as file:
+        file["x"] = h5py.ExternalLink("target.h5", "/deep/x")
+        file["gone"] = h5py.ExternalLink("nowhere.h5", "/x")
+        file["loop"] = h5py.ExternalLink("array.h5", "/")
+    numpy.testing.assert_array_equal(Rows(tmp_path, tmp_path / "array.h5").values, array)
+    with h5py.File(tmp_path / "columns.h5", "w") as file:
+        for name, column in zip("ab", array.T):
+            write(tmp_path / f"{name}.h5", column)
+            file[f"photometry/{name}"] = h5py.ExternalLink(f"{name}.h5", "/x")
+    numpy.testing.assert_array_equal(Rows(tmp_path, tmp_path / "columns.h5").values, array[:, :2])
 
 
 def test_one_dimensional_datasets_fit_where_there_is_no_table(tmp_path):
@@ -104,31 +120,22 @@ def test_one_dimensional_datasets_fit_where_there_is_no_table(tmp_path):
     numpy.testing.assert_array_equal(Rows(tmp_path, path).values, numpy.arange(5.0).reshape(5, 1))
 
 
-@pytest.mark.parametrize("text,columns", [("0,3,5", [0, 3, 5]), ("2:6", [2, 3, 4, 5]), ("0:2,7", [0, 1, 7]),
-                                          ("5,0,0", [5, 0, 0]), (":", list(range(12))), ("9:", [9, 10, 11]),
-                                          (":2,11", [0, 1, 11])])
+@pytest.mark.parametrize("columns", [[0, 3, 5], [2, 3, 4, 5], [0, 1, 7], [5, 0, 0], list(range(12)), [9, 10, 11], [11, 2]])
 @pytest.mark.parametrize("options", [{}, {"chunks": (4, 5), "compression": "gzip"}, {"chunks": (4, 3)}], ids=str)
-def test_features(tmp_path, text, columns, options):
-    path = write(tmp_path / "a.h5", table(20, 12), **options)
-    numpy.testing.assert_array_equal(Rows(tmp_path, path, features=text, block=6).values, table(20, 12)[:, columns])
+def test_bound_columns(tmp_path, columns, options):
+    path = write(tmp_path / "a.h5", table(200, 12), **options)
+    got = Rows(tmp_path, path, bind={"features": columns}, block=150)
+    numpy.testing.assert_array_equal(got.values, table(200, 12)[:, columns])
 
 
 def test_chunks_without_selected_features_are_not_read(tmp_path):
     path = write(tmp_path / "a.h5", table(1000, 100), chunks=(100, 10))
-    assert Rows(tmp_path, path, features="25").summary["bytes_read"] == 1000 * 10 * 4
+    assert Rows(tmp_path, path, bind={"features": [25]}).summary["bytes_read"] == 1000 * 10 * 4
 
 
 def test_only_the_rows_needed_of_unfiltered_chunks_are_read(tmp_path):
     path = write(tmp_path / "a.h5", table(1000, 10), chunks=(500, 10))
     assert Rows(tmp_path, path, rows="100:200").summary["bytes_read"] == 100 * 40
-
-
-@pytest.mark.parametrize("text,why", [("12", "12 is out of range .the input has 12 features"), ("3:13", "out of range"),
-                                      ("5:5", "selects no feature"), ("a", "not understood"), ("1,,2", "not understood"),
-                                      ("-1", "not understood"), ("18446744073709551616", "not understood"),
-                                      ("1:2:3", "not understood")])
-def test_wrong_features(tmp_path, text, why):
-    refused(64, why, tmp_path, write(tmp_path / "a.h5", table(20, 12)), features=text)
 
 
 @pytest.mark.parametrize("text,why", [("0:21", "out of range .the input has 20 rows"), ("21:", "out of range"),
@@ -182,7 +189,7 @@ def test_passthrough_refusals(tmp_path):
         file["n"] = numpy.arange(4, dtype="i4")
     refused(65, "'/short' has another length than the rows .3 against 4", tmp_path, path, dataset="x", passthrough=["short"])
     refused(65, "'/odd' cannot be passed through", tmp_path, path, dataset="x", passthrough=["odd"])
-    refused(65, "no dataset '/absent'", tmp_path, path, dataset="x", passthrough=["absent"])
+    refused(65, "no dataset or group '/absent'", tmp_path, path, dataset="x", passthrough=["absent"])
     with h5py.File(tmp_path / "b.h5", "w") as file:
         file["x"] = table(4, 2)
         file["n"] = numpy.arange(4, dtype="f4")
@@ -220,7 +227,8 @@ def test_60_gigabytes_contiguous_at_bounded_memory(tmp_path):
     got = Rows(tmp_path, path, rows="59990000:", block=1000)
     numpy.testing.assert_array_equal(got.values[-3:], table(3, 250))
     assert got.summary["files"][0]["size"] > 60e9
-    assert got.summary["peak_kib"] < 200_000
+    # AddressSanitizer keeps freed memory back, 256 MiB by default.
+    assert got.summary["peak_kib"] < (600_000 if SANITIZED else 200_000)
 
 
 def test_a_million_chunks(tmp_path):

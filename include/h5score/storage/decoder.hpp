@@ -6,8 +6,12 @@
 #include "h5score/storage/layout.hpp"
 
 #include <memory>
+#include <span>
+#include <vector>
 
 namespace h5score::storage {
+
+struct PayloadHeader;
 
 /// One block's rows. Reuse an object for many blocks: its buffers are kept. It may point into the payload it was
 /// decoded from, which therefore must stay in place while it is used. Reading is safe from many threads.
@@ -19,13 +23,29 @@ class DecodedBlock {
   ~DecodedBlock();
 
   [[nodiscard]] u64 rows() const;
-  [[nodiscard]] u64 features() const;
+  /// Number of features of RowFormat::bindings[binding].
+  [[nodiscard]] u64 features(u64 binding) const;
 
-  /// Converts the selected columns of rows [first_row, first_row + count) to T (float or double): row-major,
-  /// `stride` >= features() elements from row to row. Columns from features() to stride become zero; rows from `count`
-  /// on are the caller's. Integers and float64 are rounded to the nearest T.
+  /// Makes the features of one binding for rows [first_row, first_row + count) in T (float or double): row-major,
+  /// `stride` >= features() elements from row to row. Elements from features() to stride become zero; rows from `count`
+  /// on are the caller's. Integers and float64 are rounded to the nearest T; then come the treatment (which compares
+  /// with missing values in the stored type), differences, and the scaling to total_count, in T.
   template <class T>
-  void fill_tile(u64 first_row, u64 count, T* out, u64 stride) const;
+  void fill_tile(u64 binding, u64 first_row, u64 count, T* out, u64 stride) const;
+
+  /// The rows of one binding where they lie, if fill_tile() would only copy them: native T, all columns in order, no
+  /// treatment. Aligned to an element, nothing behind the last feature of the last row may be read.
+  template <class T>
+  struct Rows {
+    const T* first = nullptr;  ///< of the block's first row; null: use fill_tile()
+    u64 stride = 0;            ///< elements from row to row
+  };
+  template <class T>
+  [[nodiscard]] Rows<T> in_place(u64 binding) const;
+  /// Where each feature of one binding lies as a column of its own, if fill_tile() would only copy them: then
+  /// `columns` are the addresses of the block's first row, of native T and aligned to an element. Else false.
+  template <class T>
+  [[nodiscard]] bool columns_in_place(u64 binding, std::vector<const std::byte*>& columns) const;
 
   /// The block's elements of passthrough column i: rows() * RowFormat::passthrough[i].row_bytes() bytes.
   [[nodiscard]] base::ByteView passthrough(u64 i) const;
@@ -58,11 +78,21 @@ class Decoder {
   void decode(u64 task, DecodedBlock& block) const;
 
  private:
+  friend class BlockReader;
+  // As tasks(), of a payload in parts: its header, and its segments in the header's order.
+  u64 tasks(const PayloadHeader& header, std::span<const base::ByteView> segments, DecodedBlock& block) const;
+  // True if `block` still has the decoded chunks of this chunk row, so that tasks() does not look at their segments.
+  bool keeps(const DecodedBlock& block, const PayloadHeader& header, u64 array, u64 chunk_row) const;
+
   class Impl;
   std::unique_ptr<Impl> impl_;
 };
 
-extern template void DecodedBlock::fill_tile(u64, u64, float*, u64) const;
-extern template void DecodedBlock::fill_tile(u64, u64, double*, u64) const;
+extern template void DecodedBlock::fill_tile(u64, u64, u64, float*, u64) const;
+extern template void DecodedBlock::fill_tile(u64, u64, u64, double*, u64) const;
+extern template DecodedBlock::Rows<float> DecodedBlock::in_place(u64) const;
+extern template DecodedBlock::Rows<double> DecodedBlock::in_place(u64) const;
+extern template bool DecodedBlock::columns_in_place<float>(u64, std::vector<const std::byte*>&) const;
+extern template bool DecodedBlock::columns_in_place<double>(u64, std::vector<const std::byte*>&) const;
 
 }  // namespace h5score::storage

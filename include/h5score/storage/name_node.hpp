@@ -21,7 +21,24 @@ struct DatasetDescription {
   bool candidate = false;  ///< among those that --dataset chooses from when left out
 };
 
-/// All datasets of a file. Throws Error(no_input) or Error(data) naming the path.
-std::vector<DatasetDescription> describe_file(h5::Sandbox& name_node, const std::string& path);
+/// A group of columns, a compound dataset or a sparse matrix, as `inspect` shows it.
+struct TableDescription {
+  TableKind kind = TableKind::columns;
+  std::string dataset;  ///< absolute name of the group or dataset
+  u64 rows = 0;
+  u64 columns = 0;
+  std::vector<std::string> names;     ///< of the columns; a sparse matrix may have none
+  std::vector<std::string> left_out;  ///< what is no column and why: "name (text of 8 bytes)"
+  bool candidate = false;             ///< among those that --dataset chooses from when left out
+  std::string refusal{};              ///< why it cannot be scored, then without rows and columns; empty: it can
+};
+
+struct FileDescription {
+  std::vector<DatasetDescription> datasets;
+  std::vector<TableDescription> tables;
+};
+
+/// All datasets of a file and the tables that they form. Throws Error(no_input) or Error(data) naming the path.
+FileDescription describe_file(h5::Sandbox& name_node, const std::string& path);
 
 }  // namespace h5score::storage

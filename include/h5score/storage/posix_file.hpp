@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/types.h>
+#include <sys/vfs.h>
 
 #include <functional>
 #include <span>
@@ -30,6 +31,7 @@ class PosixCalls {
   virtual int fdatasync(int fd);
   virtual int fallocate(int fd, off_t size);
   virtual int fstatvfs(int fd, struct statvfs* status);
+  virtual int statfs(const char* path, struct statfs* status);
   virtual int rename(const char* from, const char* to, unsigned flags);  ///< renameat2's flags
   /// An open-file-description write lock on the whole file, without waiting.
   virtual int lock(int fd);
@@ -58,6 +60,7 @@ class PosixFile {
 
   [[nodiscard]] explicit operator bool() const { return fd_ >= 0; }
   [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] int descriptor() const { return fd_; }
   [[nodiscard]] struct stat status() const;
   /// True if `path()` still leads to the open file.
   [[nodiscard]] bool is_at_path() const;

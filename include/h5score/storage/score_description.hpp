@@ -5,6 +5,7 @@
 #include "h5score/base/archive.hpp"
 #include "h5score/base/element_type.hpp"
 #include "h5score/base/types.hpp"
+#include "h5score/h5/dataset.hpp"
 
 #include <string>
 #include <variant>
@@ -19,7 +20,7 @@ using base::u64;
 /// A named fact on a dataset. Whole numbers are stored in an integer column's own type, as the CF conventions ask.
 struct Attribute {
   std::string name;
-  std::variant<std::string, i64, double, std::vector<i64>> value;
+  std::variant<std::string, i64, double, std::vector<i64>, h5::Numbers> value;
   bool operator==(const Attribute&) const = default;
 };
 
@@ -94,6 +95,7 @@ struct ScoreDescription {
   std::vector<RunFacts> runs;  ///< oldest first
   Extent runs_extent;
   std::string identity;  ///< JSON
+  std::string features;  ///< JSON: how the models' features were made; empty in files of versions that did not note it
 
   [[nodiscard]] u64 blocks() const { return boundaries.size() - 1; }
   [[nodiscard]] u64 blocks_done() const;
@@ -114,6 +116,14 @@ struct ScoreDescription {
 ScoreDescription read_scores(const std::string& path);
 /// read_scores() as a request handler: path (archived string) -> archived ScoreDescription.
 base::Bytes read_scores_handler(base::ByteView request);
+
+/// The values of one row of a column.
+using ScoreValues = std::variant<std::vector<i64>, std::vector<u64>, std::vector<double>, std::vector<std::string>>;
+/// One row of each column. Throws Error(data). Runs HDF5, as read_scores() does.
+std::vector<ScoreValues> read_score_row(const std::string& path, const std::vector<ScoreColumn>& columns, u64 row);
+/// The same as a request handler: score_row_request() -> archived std::vector<ScoreValues> of all columns.
+base::Bytes read_score_row_handler(base::ByteView request);
+base::Bytes score_row_request(const std::string& path, u64 row);
 
 /// Throws Error(usage) unless both JSON texts agree in every field; names up to three fields that differ (as JSON
 /// pointers) with both values.
@@ -146,7 +156,7 @@ void archive(A& ar, Extent& v) {
 template <class A>
 void archive(A& ar, ScoreDescription& v) {
   ar(v.path, v.inode, v.file_size, v.rows, v.columns, v.column_extents, v.tables, v.inputs, v.boundaries, v.ledger,
-     v.ledger_extent, v.runs, v.runs_extent, v.identity);
+     v.ledger_extent, v.runs, v.runs_extent, v.identity, v.features);
 }
 
 }  // namespace h5score::storage

@@ -6,6 +6,7 @@
 #include "h5score/base/types.hpp"
 #include "h5score/storage/posix_file.hpp"
 #include "h5score/storage/score_description.hpp"
+#include "h5score/storage/score_writer.hpp"
 
 #include <functional>
 #include <memory>
@@ -23,6 +24,7 @@ struct ScoreFileSpec {
   std::vector<LabelTable> tables;
   std::vector<InputRecord> inputs;
   std::string identity;  ///< JSON: all that a resumed run must agree with
+  std::string features;  ///< JSON: how the models' features were made, for `inspect --row`
 };
 
 enum class FileLocking : base::u8 {
@@ -70,9 +72,19 @@ class ScoreFile {
   [[nodiscard]] u64 blocks_rejected() const;
 
   /// Writes one block's results; each block once, in any order. Every sync_interval seconds the data is synced by a
-  /// helper thread and the ledger then claims those blocks. `crc` is base::crc32 of `results`; a mismatch is
-  /// Error(internal). Throws Error(io) with path and offset; a failed sync is reported by the next call and is final.
+  /// helper thread and the ledger then claims those blocks. `crc` is base::crc32 of `results`, taken on trust: check it
+  /// where the results crossed a network. Throws Error(io) with path and offset; a failed sync is reported by the next
+  /// call and is final.
   void write(u64 block, ByteView results, u32 crc, const Poll& poll = {});
+
+  // `--io direct`: ranks write their results themselves (ScoreWriter).
+  /// Where they go. Valid as long as the file is written.
+  [[nodiscard]] ScorePlaces places() const;
+  /// Writes what a ScoreWriter left to the root. Throws Error(internal) where that is no part of the results.
+  void write_rest(u64 offset, ByteView bytes, const Poll& poll = {});
+  /// Books a block whose results are all in the file, where this host's next sync makes them durable, or durable
+  /// already. Each block once, like write().
+  void written(u64 block, u32 crc);
 
   /// Stops early: everything written so far is synced and claimed, the run's end noted; OUT.part stays.
   void suspend();

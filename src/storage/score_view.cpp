@@ -1,0 +1,68 @@
+// Views: checked early, written in the name node under a temporary name, renamed when complete.
+#include "h5score/storage/score_view.hpp"
+
+#include "h5score/base/archive.hpp"
+#include "h5score/base/error.hpp"
+#include "h5score/base/output_path.hpp"
+#include "h5score/storage/posix_file.hpp"
+
+#include "view_writer.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace h5score::storage {
+namespace {
+
+using base::Error;
+using base::ExitCode;
+
+constexpr const char* request_name = "storage.write_view";
+
+struct ViewRequest {
+  std::string path;  // the temporary file
+  ViewSpec spec;
+};
+template <class A>
+void archive(A& ar, ViewRequest& v) {
+  ar(v.path, v.spec);
+}
+
+base::Bytes write_handler(base::ByteView bytes) {
+  const auto request = base::from_bytes<ViewRequest>(bytes);
+  return base::to_bytes(write_view_file(request.path, request.spec));
+}
+
+}  // namespace
+
+void check_view(const std::string& path, bool overwrite) {
+  if (!overwrite && ::access(path.c_str(), F_OK) == 0)
+    throw Error(ExitCode::cant_create, path + ": exists already", {}, "choose another name or add --overwrite");
+  base::check_creatable(path);
+}
+
+std::vector<std::string> write_view(h5::Sandbox& name_node, const ViewSpec& spec, bool overwrite) {
+  PosixFile file;
+  try {
+    check_view(spec.path, overwrite);
+    auto& calls = PosixCalls::system();
+    file = PosixFile(calls, base::free_temporary(spec.path), O_RDWR | O_CREAT | O_EXCL);
+    const auto notes = base::from_bytes<std::vector<std::string>>(
+        name_node.call(request_name, base::to_bytes(ViewRequest{file.path(), spec}), spec.path));
+    file.sync_all();
+    if (!file.rename(spec.path, overwrite))
+      throw Error(ExitCode::cant_create, spec.path + ": appeared during the run", {}, "remove it or add --overwrite");
+    file.close();
+    sync_folder(calls, folder_of(spec.path));
+    return notes;
+  } catch (const Error& error) {
+    if (file && file.is_at_path() && file.path() != spec.path) static_cast<void>(::unlink(file.path().c_str()));
+    throw Error(ExitCode::cant_create, "the view cannot be written", error.what(), "the scores are not affected");
+  }
+}
+
+std::map<std::string, h5::Sandbox::Function> view_functions() {
+  return {{request_name, write_handler}};
+}
+
+}  // namespace h5score::storage
