@@ -1,6 +1,8 @@
 // The page that --dry-run prints.
 #include "h5score/run/dry_run.hpp"
 
+#include "feature_report.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,6 +18,12 @@ constexpr std::size_t ends_shown = 5;  // features at either end of a long bindi
 
 std::string count_of(u64 n, const std::string& noun) {
   return fmt::format("{} {}{}", format_count(n), noun, n == 1 ? "" : "s");
+}
+
+std::string notes_text(const std::vector<std::string>& notes, const TextStyle& style) {
+  std::string text;
+  for (const auto& note : notes) text += "  note: " + wrap(note, style.width - 8, 8) + '\n';
+  return text;
 }
 
 std::string input_section(const DryRun& plan, const TextStyle& style) {
@@ -35,7 +43,7 @@ std::string input_section(const DryRun& plan, const TextStyle& style) {
     if (what != last) text += "    " + wrap(what, style.width - 4, 4) + '\n';
     last = what;
   }
-  return text;
+  return text + notes_text(plan.notes, style);
 }
 
 std::string binding_section(const DryRunModel& model, const TextStyle& style) {
@@ -132,7 +140,11 @@ std::string model_section(const DryRun& plan, const DryRunModel& model, const Te
   std::string text = fmt::format("\nModel{}{}: {}\n", model.name.empty() ? "" : " ", model.name, model.path);
   text += "  " + wrap(model.description, style.width - 2, 2) + '\n';
   if (!model.self_test.empty()) text += "  " + wrap("self-test: " + model.self_test, style.width - 2, 2) + '\n';
+  if (!model.matching.empty()) text += "  " + wrap(model.matching, style.width - 2, 2) + '\n';
+  text += notes_text(model.notes, style);
   text += '\n' + binding_section(model, style);
+  if (const std::string warnings = feature_warnings(model.features, plan.feature_rows, style); !warnings.empty())
+    text += '\n' + warnings;
   if (plan.sample_rows.empty()) return text;
   text += fmt::format("\n  {} scored for real, nothing written:\n", count_of(plan.sample_rows.size(), "row"));
   text += scalar_table(model.columns, plan.sample_rows, style);
@@ -163,8 +175,10 @@ std::string plan_section(const DryRun& plan, const TextStyle& style) {
             : fmt::format(" of {} to {} rows", format_count(plan.least_block_rows), format_count(plan.most_block_rows));
   if (plan.resumed_blocks > 0) blocks += fmt::format(", {} of them already done", format_count(plan.resumed_blocks));
   facts.push_back({"blocks", blocks});
-  facts.push_back({"ranks", fmt::format("{} x {}, {} schedule, {} I/O, {}", count_of(plan.ranks, "rank"),
-                                        count_of(plan.threads, "thread"), plan.schedule, plan.io, plan.precision)});
+  const std::string why = plan.io_reason.empty() ? std::string() : fmt::format(" ({})", plan.io_reason);
+  facts.push_back(
+      {"ranks", fmt::format("{} x {}, {} schedule, {} I/O{}, {}", count_of(plan.ranks, "rank"),
+                            count_of(plan.threads, "thread"), plan.schedule, plan.io, why, plan.precision)});
   facts.push_back(
       {"memory", fmt::format("{} per rank (limit {})", format_bytes(static_cast<double>(plan.memory_per_rank)),
                              format_bytes(static_cast<double>(plan.memory_limit)))});

@@ -4,7 +4,9 @@
 #include "h5score/base/archive.hpp"
 #include "h5score/storage/score_file.hpp"
 
+#include "dry_run_features.hpp"
 #include "job_input.hpp"
+#include "job_lanes.hpp"
 #include "job_output.hpp"
 
 #include <fmt/format.h>
@@ -19,29 +21,21 @@ namespace {
 
 constexpr u64 sample_size = 5;
 
-// "/images[:, 3, 7]": which element of a row column `index` of the flattened row is.
-std::string source_name(const storage::ArrayFormat& array, u64 index) {
-  std::string place;
-  for (std::size_t axis = array.row_shape.size(); axis-- > 0;) {
-    place = fmt::format(", {}{}", index % array.row_shape[axis], place);
-    index /= array.row_shape[axis];
-  }
-  return fmt::format("{}[:{}]", array.dataset, place);
-}
-
-std::vector<DryRunFeature> binding_of(const JobModel& m, const storage::RowFormat& format,
+std::vector<DryRunFeature> binding_of(const BoundModel& bound, const storage::SourceTable& table,
                                       const std::vector<double>& rows) {
   std::vector<DryRunFeature> binding;
-  const auto& array = format.formats.front().arrays.front();
-  u64 feature = 0;
-  for (const auto& run : format.columns)
-    for (u64 i = 0; i < run.count; ++i, ++feature)
-      binding.push_back(
-          {.feature = m.model.feature_names.empty() ? std::to_string(feature) : m.model.feature_names[feature],
-           .source = source_name(array, run.begin + i),
-           .type = base::to_string(array.type),
-           .first_value = rows.empty() ? 0 : rows[feature]});
+  for (u64 i = 0; i < bound.binding.features.size(); ++i)
+    binding.push_back({.feature = bound.names.empty() ? std::to_string(i) : bound.names[i],
+                       .source = source_text(table, bound.binding.features[i]),
+                       .type = type_text(table, bound.binding.features[i]),
+                       .first_value = rows.empty() ? 0 : rows[i]});
   return binding;
+}
+
+// "2,957 of 5,017 matched" is said also where it is all of them.
+std::string matching_text(const BindingReport& report) {
+  return fmt::format("{} of {} matched: {}", format_count(report.matched), format_count(report.features),
+                     report.summary);
 }
 
 double value_at(const std::byte* place, const base::ElementType& type) {
@@ -86,6 +80,24 @@ std::vector<DryRunColumn> sample_columns(u64 m, const JobModel& job_model, const
   return columns;
 }
 
+// "70000 x 28 x 28 uint8" of an array; of other tables their rows and columns.
+std::string table_text(const storage::SourceTable& table, const storage::ArrayFormat& array, u64 rows) {
+  const std::string columns = fmt::format("{} x {}", rows, table.columns);
+  switch (table.kind) {
+    case storage::TableKind::array:
+      return array.row_shape.empty()
+                 ? fmt::format("{} {}", rows, base::to_string(array.type))
+                 : fmt::format("{} x {} {}", rows, fmt::join(array.row_shape, " x "), base::to_string(array.type));
+    case storage::TableKind::columns:
+      return columns + ", a dataset for each column";
+    case storage::TableKind::compound:
+      return columns + " fields of records";
+    case storage::TableKind::sparse:
+      return columns + ", a sparse matrix";
+  }
+  return columns;
+}
+
 std::vector<DryRunInput> inputs_of(const PreparedJob& job) {
   std::vector<DryRunInput> inputs;
   const auto& format = job.setup.format;
@@ -94,12 +106,12 @@ std::vector<DryRunInput> inputs_of(const PreparedJob& job) {
       return f.arrays.front().dataset == file.dataset;
     });
     const auto& array = (found == format.formats.end() ? format.formats.front() : *found).arrays.front();
-    std::string shape = fmt::format("{}", file.rows);
-    for (const u64 extent : array.row_shape) shape += fmt::format(" x {}", extent);
-    std::string description = shape + " " + base::to_string(array.type);
-    if (array.access == storage::Access::chunked)
+    std::string description = table_text(job.input->table(), array, file.rows);
+    const bool one_array = job.input->table().kind != storage::TableKind::columns;  // others differ in storage
+    if (one_array && array.access == storage::Access::chunked)
       description += fmt::format(", chunks {}", fmt::join(array.chunk, " x "));
-    for (const auto& filter : array.filters) description += ", " + filter.name;
+    if (one_array)
+      for (const auto& filter : array.filters) description += ", " + filter.name;
     if (array.access == storage::Access::served) description += ", read by the name node";
     inputs.push_back({file.path, file.dataset, description, file.rows});
   }
@@ -122,48 +134,60 @@ void add_outputs(DryRun& dry, const storage::ScoreFileSpec& spec) {
   }
 }
 
-}  // namespace
-
+// Bytes that the fullest rank is planned to hold: models, what its lanes hold of their blocks, with scatter also
+// payloads and results on their way, and sums of features.
 u64 planned_memory(const PreparedJob& job, const Backend& backend, const ResultLayout& layout,
-                   const sched::BlockPlan& plan) {
-  u64 models = 0;
+                   const sched::BlockPlan& plan, u64 ranks, u64 threads, IoMode mode, u64 limit) {
+  u64 bytes = 0;
   for (u64 i = 0; i < job.setup.models.size(); ++i)
-    models += base::to_bytes(job.setup.models[i].model).size() +
-              (backend.evaluators[i]->precision() == model::Precision::float32 ? 1 : 2) *
-                  base::to_bytes(job.setup.models[i].model.stages).size() / 2;
+    bytes += base::to_bytes(job.setup.models[i].model).size() +
+             (backend.evaluators[i]->precision() == model::Precision::float32 ? 1 : 2) *
+                 base::to_bytes(job.setup.models[i].model.stages).size() / 2;
   u64 payload = 0;
   u64 rows = 0;
   for (u64 b = 0; b < plan.blocks(); ++b) {
     payload = std::max(payload, job.input->payload_bound(plan.range(b)));
     rows = std::max(rows, plan.range(b).size());
   }
-  u64 row_bytes = 0;
-  for (const auto& array : job.setup.format.formats.front().arrays) row_bytes += array.row_bytes();
-  // Three payloads in flight, one decoded block, results of the blocks in flight.
-  return models + 3 * payload + rows * row_bytes + 3 * rows * layout.row_bytes;
+  u64 features = 0;
+  for (const auto& evaluator : backend.evaluators) features += evaluator->features();
+  const u64 lane = lane_bytes(*job.input, plan, layout, mode);
+  const auto lanes =
+      plan_lanes({.threads = threads, .ranks = ranks, .blocks = plan.blocks(), .lane_bytes = lane, .memory = limit});
+  if (mode == IoMode::scatter) bytes += 2 * (payload + rows * layout.row_bytes);
+  return bytes + lanes.size() * (lane + feature_bytes(features)) + BlockSums::most_bytes(features, rows, threads);
 }
 
+}  // namespace
+
 DryRun make_dry_run(PreparedJob& job, const Backend& backend, const ResultLayout& layout, const sched::BlockPlan& plan,
-                    const std::vector<std::string>& self_tests, u64 ranks, u64 threads, const ScoreOptions& options) {
+                    const std::vector<std::string>& self_tests, u64 ranks, u64 threads, const IoChoice& io,
+                    const ScoreOptions& options) {
   DryRun dry;
   dry.inputs = inputs_of(job);
+  dry.notes = job.notes;
   dry.rows = plan.rows();
   const auto spans = job.input->spans();
-  for (const auto& span : spans)
-    dry.bytes_to_read += static_cast<u64>(static_cast<double>(span.rows) * span.payload_bytes_per_row);
+  for (const auto& span : spans) dry.bytes_to_read += static_cast<u64>(span.payload_bytes());
   // Samples come from the first file that has rows.
   const u64 samples = spans.empty() ? 0 : std::min(sample_size, spans.front().rows);
-  std::vector<double> rows;
-  if (samples > 0) rows = read_rows(*job.input, {0, samples});
   for (u64 i = 0; i < samples; ++i) dry.sample_rows.push_back(i);
+  const auto look = look_at_features(job, plan);
+  dry.feature_rows = look.rows;
   for (u64 m = 0; m < job.setup.models.size(); ++m) {
     const auto& jm = job.setup.models[m];
+    std::vector<double> rows;
+    if (samples > 0) rows = read_rows(*job.input, jm.binding, backend.evaluators[m]->precision(), {0, samples});
+    const auto reference = model::training_reference(jm.model);
     dry.models.push_back({.name = jm.name,
                           .path = jm.path,
                           .description = model::describe(jm.model),
                           .self_test = self_tests[m],
-                          .binding = binding_of(jm, job.setup.format, rows),
-                          .columns = sample_columns(m, jm, backend, layout, rows, samples)});
+                          .matching = matching_text(job.bound[m].report),
+                          .notes = job.bound[m].report.notes,
+                          .binding = binding_of(job.bound[m], job.input->table(), rows),
+                          .columns = sample_columns(m, jm, backend, layout, rows, samples),
+                          .features = report_features(look.sums[m], job.bound[m].names, reference)});
   }
   dry.output = options.output;
   add_outputs(dry, describe_output(job, backend, layout, plan, options));
@@ -177,14 +201,15 @@ DryRun make_dry_run(PreparedJob& job, const Backend& backend, const ResultLayout
   dry.ranks = ranks;
   dry.threads = threads;
   dry.schedule = to_string(options.schedule);
-  dry.io = "scatter";
+  dry.io = to_string(io.mode);
+  dry.io_reason = io.reason;
   std::vector<std::string> precisions;
   for (const auto& e : backend.evaluators) {
     const std::string name = model::to_string(e->precision());
     if (std::find(precisions.begin(), precisions.end(), name) == precisions.end()) precisions.push_back(name);
   }
   dry.precision = fmt::format("{}", fmt::join(precisions, ", "));
-  dry.memory_per_rank = planned_memory(job, backend, layout, plan);
+  dry.memory_per_rank = planned_memory(job, backend, layout, plan, ranks, threads, io.mode, options.memory_per_rank);
   dry.memory_limit = options.memory_per_rank;
   return dry;
 }

@@ -4,6 +4,7 @@
 #include "h5score/run/dry_run.hpp"
 
 #include "backend.hpp"
+#include "io_choice.hpp"
 #include "job_setup.hpp"
 #include "result_layout.hpp"
 
@@ -13,10 +14,7 @@ namespace h5score::run {
 
 /// Root only. `self_tests`: one text per model.
 DryRun make_dry_run(PreparedJob& job, const Backend& backend, const ResultLayout& layout, const sched::BlockPlan& plan,
-                    const std::vector<std::string>& self_tests, u64 ranks, u64 threads, const ScoreOptions& options);
-
-/// Bytes that the fullest rank is planned to hold: models, payloads, decoded rows, results.
-u64 planned_memory(const PreparedJob& job, const Backend& backend, const ResultLayout& layout,
-                   const sched::BlockPlan& plan);
+                    const std::vector<std::string>& self_tests, u64 ranks, u64 threads, const IoChoice& io,
+                    const ScoreOptions& options);
 
 }  // namespace h5score::run

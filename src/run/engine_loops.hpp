@@ -42,13 +42,32 @@ class ProgressCount {
   return options.stop_requested && options.stop_requested();
 }
 
-// One rank alone.
-LoopResult run_alone(Rank& rank, const std::vector<u64>& todo, const RootEnds& ends);
+/// The part of the node's memory that the root shares with one worker. The root chooses a slot for each block, reads
+/// the payload into it and finds the results there; only SlotMessages travel. Without slots, payloads and results do.
+struct SharedSlots {
+  std::span<std::byte> memory;
+  u64 slots = 0;
+  u64 payload_bytes = 0;
+  u64 result_bytes = 0;
+  [[nodiscard]] std::span<std::byte> payload(u64 slot) const {
+    return memory.subspan(slot * (payload_bytes + result_bytes), payload_bytes);
+  }
+  [[nodiscard]] std::span<std::byte> results(u64 slot, u64 bytes) const {
+    return memory.subspan(slot * (payload_bytes + result_bytes) + payload_bytes, bytes);
+  }
+};
 
-// Credits: the master sends payloads while a worker has fewer than its credits in hand.
+struct SlotMessage {
+  u64 block = 0;
+  u64 slot = 0;
+  u64 value = 0;  ///< to the worker: bytes of the payload; back: CRC-32 of the results
+};
+
+// Credits: the master supplies a worker while it has fewer than its credits in hand. One rank alone is a master without
+// workers. `shared` by rank.
 LoopResult run_master(Rank& rank, std::unique_ptr<sched::Policy> policy, const BufferPlan& buffers,
-                      const RootEnds& ends);
-LoopResult run_worker(Rank& rank, u64 payload_slots, u64 result_slots);
+                      const std::vector<SharedSlots>& shared, const RootEnds& ends);
+LoopResult run_worker(Rank& rank, const LaneBuffers& buffers, const SharedSlots& shared);
 
 // Rounds: one scatter of payloads and one gather of results each, the next scatter in flight while a round is scored.
 struct Rounds {

@@ -3,13 +3,12 @@
 
 #include "h5score/base/error.hpp"
 #include "h5score/base/hash.hpp"
-#include "h5score/base/narrow.hpp"
+#include "h5score/base/peak_memory.hpp"
 #include "h5score/comm/failure.hpp"
-
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 namespace h5score::run {
 namespace {
@@ -20,7 +19,7 @@ using base::ExitCode;
 // Seconds between pumps. With transfers pending well below the longest gap allowed, 250e-6; without, a new message may
 // wait a little longer: whoever polls has work in hand, and on a crowded machine each look at MPI may yield the core.
 constexpr double pump_interval_pending = 100e-6;
-constexpr double pump_interval_quiet = 500e-6;
+constexpr double pump_interval_quiet = 250e-6;
 
 }  // namespace
 
@@ -35,11 +34,12 @@ bool Transfer::test() {
   return !request_;
 }
 
-Rank::Rank(comm::Communicator& communicator, const sched::BlockPlan& block_plan, BlockScorer& block_scorer)
+Rank::Rank(comm::Communicator& communicator, const sched::BlockPlan& block_plan,
+           const std::vector<BlockScorer*>& scorers)
     : comm(communicator),
       plan(block_plan),
+      lanes(scorers),
       clock(report.phases),
-      scorer_(block_scorer),
       traffic_before_(communicator.traffic()),
       pump_([] { return false; }),
       poll_([this] { poll_if_due(); }) {
@@ -65,18 +65,16 @@ void Rank::pump() {
 
 template <class F>
 void Rank::in_block(u64 block, F action) const {
-  const auto where = [&] {
-    const base::RowRange rows = plan.range(block);
-    return "block " + std::to_string(block) + ", rows " + std::to_string(rows.begin) + ":" + std::to_string(rows.end);
-  };
   try {
     action();
+  } catch (const PlacedError&) {
+    throw;
   } catch (const Error& error) {
     if (poll_error_) std::rethrow_exception(poll_error_);
-    throw error.in(where());
+    throw error.in(block_text(plan, block));
   } catch (const std::exception& error) {
     if (poll_error_) std::rethrow_exception(poll_error_);
-    throw Error(ExitCode::internal, error.what()).in(where());
+    throw Error(ExitCode::internal, error.what()).in(block_text(plan, block));
   }
 }
 
@@ -100,14 +98,12 @@ u32 Rank::score(u64 block, base::ByteView payload, std::span<std::byte> results)
   {
     const PhaseClock::Scope scope(clock, &PhaseTimes::score);
     in_block(block, [&] {
-      scorer_.score(block, payload, results, spent, poll_);
+      lanes.front()->score(block, payload, results, spent, poll_);
       crc = base::crc32(results);
     });
   }
-  // What the scorer does not call decoding is scoring. Its times contain its polls, ours do not.
-  const double decode = std::clamp(spent.decode, 0.0, report.phases.score - before);
-  report.phases.decode += decode;
-  report.phases.score -= decode;
+  // The scorer's times contain its polls, ours do not.
+  charge_scoring(report.phases, std::exchange(report.phases.score, before) - before, spent);
   ++report.blocks;
   report.rows += plan.range(block).size();
   report.payload_bytes += payload.size();
@@ -126,8 +122,21 @@ void Rank::finish_report(u64 buffer_bytes) {
   report.messages = traffic.messages - traffic_before_.messages;
   report.message_bytes = traffic.message_bytes - traffic_before_.message_bytes;
   report.buffer_bytes = buffer_bytes;
-  rusage usage{};
-  if (getrusage(RUSAGE_SELF, &usage) == 0) report.peak_memory_bytes = base::narrow<u64>(usage.ru_maxrss) * 1024;
+  report.peak_memory_bytes = base::peak_memory_bytes();
+}
+
+void charge_scoring(PhaseTimes& phases, double seconds, const PhaseTimes& spent) {
+  for (double PhaseTimes::*const phase : {&PhaseTimes::fetch, &PhaseTimes::decode, &PhaseTimes::write}) {
+    const double part = std::clamp(spent.*phase, 0.0, seconds);
+    phases.*phase += part;
+    seconds -= part;
+  }
+  phases.score += seconds;
+}
+
+std::string block_text(const sched::BlockPlan& plan, u64 block) {
+  const base::RowRange rows = plan.range(block);
+  return "block " + std::to_string(block) + ", rows " + std::to_string(rows.begin) + ":" + std::to_string(rows.end);
 }
 
 void receive_failure(comm::Communicator& comm, const comm::Envelope& envelope) {

@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace h5score::run {
@@ -101,12 +102,14 @@ class PhaseClock {
 
 class Rank {
  public:
-  Rank(comm::Communicator& communicator, const sched::BlockPlan& block_plan, BlockScorer& block_scorer);
+  /// `scorers`: this rank's lanes, the first of which score() uses.
+  Rank(comm::Communicator& communicator, const sched::BlockPlan& block_plan, const std::vector<BlockScorer*>& scorers);
   Rank(const Rank&) = delete;
   Rank& operator=(const Rank&) = delete;
 
   comm::Communicator& comm;
   const sched::BlockPlan& plan;
+  const std::vector<BlockScorer*>& lanes;
   RankReport report;
 
   PhaseClock clock;
@@ -120,10 +123,10 @@ class Rank {
   // Calls outward. Each has its own phase and adds the block to an error's message.
   /// The payload in `payload`, with capacity for `extra` more bytes behind it.
   void fetch(BlockSource& source, u64 block, base::AlignedBuffer& payload, std::size_t extra);
-  /// The CRC-32 of the results.
+  /// In the first lane. The CRC-32 of the results.
   u32 score(u64 block, base::ByteView payload, std::span<std::byte> results);
   void write(BlockSink& sink, u64 block, base::ByteView results, u32 crc);
-  [[nodiscard]] u64 result_bytes(u64 block) const { return scorer_.result_bytes(block); }
+  [[nodiscard]] u64 result_bytes(u64 block) const { return lanes.front()->result_bytes(block); }
 
   /// Pumps until `done()`; the time goes to `phase`.
   template <std::predicate F>
@@ -144,7 +147,6 @@ class Rank {
   template <class F>
   void in_block(u64 block, F action) const;
 
-  BlockScorer& scorer_;
   comm::Traffic traffic_before_;
   std::function<bool()> pump_;
   Poll poll_;
@@ -152,6 +154,13 @@ class Rank {
   bool pending_ = false;           ///< transfers were pending after the last pump
   std::exception_ptr poll_error_;  ///< thrown by a poll: not the fault of the block at hand
 };
+
+/// Adds `seconds` of scoring to `phases`, divided as the scorer tells in `spent`; what it does not account for is
+/// scoring.
+void charge_scoring(PhaseTimes& phases, double seconds, const PhaseTimes& spent);
+
+/// "block 7, rows 70:80", for errors.
+[[nodiscard]] std::string block_text(const sched::BlockPlan& plan, u64 block);
 
 /// Receives the message of `envelope`, which only a failing rank sends, and throws its error; Error(internal) if it is
 /// another.

@@ -14,8 +14,10 @@
 namespace h5score::run {
 namespace {
 
+/// A payload's bytes and the trailer, so that the next part begins at an aligned place, too.
 u64 payload_part(u64 bound) {
-  return bound + sizeof(RoundTrailer);
+  constexpr u64 alignment = base::AlignedBuffer::alignment;
+  return (bound + sizeof(RoundTrailer) + alignment - 1) / alignment * alignment;
 }
 
 /// Bytes of rank w's part of a scatter (0 for the root, which keeps its own).
@@ -108,9 +110,9 @@ class RoundsRoot {
     trailer.abandoned = abandoned_ ? 1 : 0;
     if (!abandoned_ && round < rounds_.owners[w].size()) {
       trailer.block = rounds_.owners[w][round];
-      rank_.fetch(ends_.source, trailer.block, scratch_, 0);
-      trailer.bytes = scratch_.size();
-      std::copy(scratch_.data(), scratch_.data() + scratch_.size(), part.data());
+      base::AlignedBuffer payload(part.first(part.size() - sizeof trailer));
+      rank_.fetch(ends_.source, trailer.block, payload, 0);
+      trailer.bytes = payload.size();
     }
     put_trailer(part, trailer);
   }
@@ -154,7 +156,7 @@ class RoundsRoot {
   }
 
   u64 buffer_bytes() const {
-    u64 total = scratch_.capacity() + own_results_.capacity();
+    u64 total = own_results_.capacity();
     for (const Flight& f : flights_)
       total += f.scatter.buffer.capacity() + f.gather.buffer.capacity() + f.own_payload.capacity();
     return total;
@@ -165,7 +167,6 @@ class RoundsRoot {
   RootEnds ends_;
   ProgressCount progress_;
   std::array<Flight, 2> flights_;
-  base::AlignedBuffer scratch_;  ///< a payload before it is copied to its place in the scatter
   base::AlignedBuffer own_results_;
   bool abandoned_ = false;
   std::optional<u64> last_;  ///< last round whose gather was started
@@ -193,7 +194,7 @@ Rounds make_rounds(Rank& rank, const sched::Work& work, const BlockSource& sourc
 bool rounds_fit(const Rounds& rounds, const BlockDemand& demand, u64 memory) {
   constexpr u64 most = std::numeric_limits<std::int32_t>::max();
   constexpr u64 rounding = 4 * base::AlignedBuffer::alignment;
-  const u64 own = 3 * demand.payload + demand.result;
+  const u64 own = 2 * demand.payload + demand.result;
   return rounds.payload_bytes <= most && rounds.result_bytes <= most &&
          2 * (rounds.payload_bytes + rounds.result_bytes) + own + rounding <= memory;
 }

@@ -5,8 +5,8 @@
 
 namespace h5score::run {
 
-/// Ends each part of a scatter, whose length is a block's payload bound plus this: lengths must be known before the
-/// payload is. Each part tells the length of the rank's next part.
+/// Ends each part of a scatter, whose length is a block's payload bound plus this, rounded up: lengths must be known
+/// before the payload is. Each part tells the length of the rank's next part.
 struct RoundTrailer {
   u64 block = BlockTrailer::no_block;
   u64 bytes = 0;      ///< of the payload, at the start of the part

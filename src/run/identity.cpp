@@ -39,9 +39,8 @@ json models_json(const PreparedJob& job, const Backend& backend) {
   json list = json::array();
   for (u64 i = 0; i < job.setup.models.size(); ++i) {
     const auto& m = job.setup.models[i];
-    list.push_back({{"name", m.name},
-                    {"hash", model::model_hash(m.model)},
-                    {"precision", model::to_string(backend.evaluators[i]->precision())}});
+    list.push_back(
+        {{"name", m.name}, {"hash", m.hash}, {"precision", model::to_string(backend.evaluators[i]->precision())}});
   }
   return list;
 }
@@ -55,8 +54,60 @@ json inputs_json(const PreparedJob& job, const storage::ScoreFileSpec& spec) {
                     {"size", files[i].size},
                     {"first_row", files[i].dataset_row},
                     {"rows", files[i].rows},
+                    {"names_crc", fmt::format("{:08x}", files[i].names_crc)},
                     {"sampled_crc", sampled_crc(files[i])}});
   return list;
+}
+
+// Neighbouring columns as one range, as --features writes them; constants with all digits.
+json features_json(const storage::Binding& binding) {
+  constexpr u64 none = storage::FeatureSource::none;
+  json list = json::array();
+  const auto& features = binding.features;
+  for (u64 i = 0; i < features.size();) {
+    const auto& source = features[i];
+    if (source.column == none || source.minus != none) {
+      list.push_back(source.column == none ? fmt::format("= {}", source.constant)
+                                           : fmt::format("{} - {}", source.column, source.minus));
+      ++i;
+      continue;
+    }
+    u64 end = i + 1;
+    while (end < features.size() && features[end] == storage::FeatureSource{.column = source.column + end - i}) ++end;
+    list.push_back(fmt::format("{}:{}", source.column, source.column + end - i));
+    i = end;
+  }
+  return list;
+}
+
+json all_features_json(const PreparedJob& job) {
+  json list = json::array();
+  for (const auto& bound : job.bound) list.push_back(features_json(bound.binding));
+  return list;
+}
+
+const char* text_of(MissingPolicy policy) {
+  switch (policy) {
+    case MissingPolicy::mark:
+      return "mark";
+    case MissingPolicy::error:
+      return "error";
+    case MissingPolicy::fill:
+      return "fill";
+  }
+  return "?";
+}
+
+json missing_values_json(const PreparedJob& job) {
+  json list = json::array();  // of text: JSON has no infinity
+  for (const double value : job.setup.format.treatment.missing) list.push_back(fmt::format("{}", value));
+  return list;
+}
+
+json fills_json(const ScoreOptions& options) {
+  json fills = json::object();
+  for (const auto& fill : options.fills) fills[fill.name] = fill.value;
+  return fills;
 }
 
 json columns_json(const storage::ScoreFileSpec& spec) {
@@ -70,13 +121,18 @@ json columns_json(const storage::ScoreFileSpec& spec) {
 
 std::string identity_json(const PreparedJob& job, const Backend& backend, const storage::ScoreFileSpec& spec,
                           const ScoreOptions& options) {
-  json features = json::array();
-  for (const auto& run : job.setup.format.columns) features.push_back({run.begin, run.count});
-  const json identity = {
-      {"version", base::version()},        {"models", models_json(job, backend)},
-      {"inputs", inputs_json(job, spec)},  {"features", features},
-      {"types", job.setup.format.types()}, {"missing", options.missing == MissingPolicy::error ? "error" : "mark"},
-      {"outputs", columns_json(spec)},     {"numeric_backend", backend.name}};
+  const json identity = {{"version", base::version()},
+                         {"models", models_json(job, backend)},
+                         {"inputs", inputs_json(job, spec)},
+                         {"features", all_features_json(job)},
+                         {"feature_names", options.feature_names},
+                         {"types", job.setup.format.types()},
+                         {"packing", job.input->table().meanings},
+                         {"missing", text_of(options.missing)},
+                         {"missing_values", missing_values_json(job)},
+                         {"fills", fills_json(options)},
+                         {"outputs", columns_json(spec)},
+                         {"numeric_backend", backend.name}};
   // Paths may hold bytes that are not UTF-8; JSON cannot.
   return identity.dump(1, ' ', false, json::error_handler_t::replace);
 }

@@ -10,9 +10,10 @@
 
 namespace h5score::run {
 
-/// Identity as JSON text: program version, models by content hash, inputs by path, size, shape and sampled CRC, feature
-/// selection, outputs, numeric backend. Not the ranks, schedule, memory limits or modification times. Reads samples of
-/// every input file; throws Error(io) naming the path where that fails.
+/// Identity as JSON text: program version, models by content hash, inputs by path, size, shape, names of columns and
+/// sampled CRC,
+/// bindings and treatment of missing values, outputs, numeric backend. Not the ranks, schedule, memory limits or
+/// modification times. Reads samples of every input file; throws Error(io) naming the path where that fails.
 std::string identity_json(const PreparedJob& job, const Backend& backend, const storage::ScoreFileSpec& spec,
                           const ScoreOptions& options);
 

@@ -3,6 +3,7 @@
 
 #include "h5score/storage/input.hpp"
 
+#include "backend.hpp"
 #include "job_output.hpp"
 
 namespace h5score::run {
@@ -21,20 +22,21 @@ class InputSource final : public BlockSource {
   const sched::BlockPlan& plan_;
 };
 
-/// Fetches the one row again to find which feature it lacks.
+/// Fetches the one row again to find which feature of which model it lacks.
 class InputMissingFinder final : public MissingFinder {
  public:
-  /// Both must outlive the finder.
-  InputMissingFinder(storage::Input& input, const std::vector<JobModel>& models) : input_(input), models_(models) {}
+  /// All must outlive the finder.
+  InputMissingFinder(PreparedJob& job, const Backend& backend) : job_(job), backend_(backend) {}
   [[noreturn]] void report(u64 row) const override;
 
  private:
-  storage::Input& input_;
-  const std::vector<JobModel>& models_;
+  [[nodiscard]] std::string missing_feature(u64 row) const;
+  PreparedJob& job_;
+  const Backend& backend_;
 };
 
-/// The selected features of rows of one file as doubles, row-major.
-std::vector<double> read_rows(storage::Input& input, base::RowRange rows);
+/// The features of one binding for rows of one file, row-major, as a model of this precision gets them.
+std::vector<double> read_rows(storage::Input& input, u64 binding, model::Precision precision, base::RowRange rows);
 
 /// The file that a row of the run's row space lies in.
 const storage::FileRecord& file_of(const storage::Input& input, u64 row);

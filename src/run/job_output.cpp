@@ -1,12 +1,15 @@
 // Datasets of the score file, and the sink.
 #include "job_output.hpp"
 
+#include "h5score/base/hash.hpp"
 #include "h5score/base/version.hpp"
+#include "h5score/run/score_row.hpp"
 
 #include "identity.hpp"
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -16,6 +19,8 @@ namespace {
 
 using storage::LabelTable;
 using storage::ScoreColumn;
+
+constexpr u64 most_recorded_features = 100'000;  // the record of more could outgrow the scores
 
 std::string group_of(const std::string& model_name) {
   return model_name.empty() ? "/" : "/" + model_name + "/";
@@ -44,10 +49,16 @@ ScoreColumn model_column(const ResultSlot& slot, const JobModel& m) {
   return column;
 }
 
-// A passthrough column keeps its own name, without the groups it lay in.
+// A passthrough column keeps its own name, without the groups it lay in, and what its values mean.
 ScoreColumn passthrough_column(const storage::PassthroughColumn& source) {
   const std::string name = source.name.substr(source.name.find_last_of('/') + 1);
-  return {.path = "/" + name, .type = source.type, .row_shape = source.row_shape, .dimension = {}, .attributes = {}};
+  ScoreColumn column{
+      .path = "/" + name, .type = source.type, .row_shape = source.row_shape, .dimension = {}, .attributes = {}};
+  for (const auto& attribute : source.meaning)
+    column.attributes.push_back(
+        {attribute.name,
+         std::visit([](const auto& value) { return decltype(storage::Attribute::value)(value); }, attribute.value)});
+  return column;
 }
 
 std::vector<LabelTable> label_tables(const JobModel& m) {
@@ -68,7 +79,61 @@ std::string job_id() {
   return {};
 }
 
+// --feature-names /dataset; not a file of its own, nor /FILE.h5:/dataset.
+bool names_in_inputs(const std::string& feature_names) {
+  std::error_code ignored;
+  return feature_names.starts_with('/') && feature_names.find(":/") == std::string::npos &&
+         !std::filesystem::is_regular_file(feature_names, ignored);
+}
+
+// Names that come from elsewhere than each input are the same for all inputs: there the numbers of columns are enough.
+FeatureRecord record_features(const PreparedJob& job, const std::string& feature_names) {
+  const auto& table = job.input->table();
+  const bool in_inputs = names_in_inputs(feature_names);
+  const bool own_names = feature_names.empty() || in_inputs;
+  FeatureRecord record{.dataset = table.dataset,
+                       .feature_names = in_inputs ? feature_names : std::string(),
+                       .columns = own_names ? table.names : std::vector<std::string>(),
+                       .dataset_rows = {},
+                       .treatment = job.setup.format.treatment,
+                       .models = {}};
+  for (const auto& file : job.input->files()) record.dataset_rows.push_back(file.dataset_row);
+  for (std::size_t i = 0; i < job.bound.size(); ++i) {
+    const auto& bound = job.bound[i];
+    RecordedModel model{
+        .name = job.setup.models[i].name, .features = bound.names, .sources = {}, .binding = bound.binding};
+    for (const auto& source : bound.binding.features) model.sources.push_back(source_text(table, source));
+    record.models.push_back(std::move(model));
+  }
+  return record;
+}
+
+// True if one of `names` is `path`, or a group above it, or below it.
+bool taken(const std::vector<std::string>& names, const std::string& path) {
+  return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+    return name == path || name.starts_with(path + '/') || path.starts_with(name + '/');
+  });
+}
+
 }  // namespace
+
+void require_free_names(const PreparedJob& job, const ResultLayout& layout) {
+  std::vector<std::string> results;
+  for (const auto& m : job.setup.models)
+    for (const auto& table : label_tables(m)) results.push_back(table.path);
+  for (const auto& slot : layout.slots)
+    if (slot.model != ResultSlot::no_model) results.push_back(model_column(slot, job.setup.models[slot.model]).path);
+  std::vector<std::string> others{"/inputs", "/h5score"};  // what every score file has, and other passthrough columns
+  for (const auto& source : job.setup.format.passthrough) {
+    const std::string path = passthrough_column(source).path;
+    const std::string problem = "--passthrough " + source.name + ": the score file has another " + path;
+    if (taken(others, path)) throw base::Error(base::ExitCode::usage, problem);
+    if (taken(results, path))
+      throw base::Error(base::ExitCode::usage, problem, "a result has this name",
+                        "name the model, so that its results go to a group: --model NAME=" + job.setup.models[0].path);
+    others.push_back(path);
+  }
+}
 
 storage::ScoreFileSpec describe_output(const PreparedJob& job, const Backend& backend, const ResultLayout& layout,
                                        const sched::BlockPlan& plan, const ScoreOptions& options) {
@@ -89,7 +154,23 @@ storage::ScoreFileSpec describe_output(const PreparedJob& job, const Backend& ba
                            .size = file.size,
                            .mtime_ns = file.mtime_ns});
   spec.identity = identity_json(job, backend, spec, options);
+  u64 features = 0;
+  for (const auto& bound : job.bound) features += bound.binding.features.size();
+  if (features <= most_recorded_features) spec.features = to_json(record_features(job, options.feature_names));
   return spec;
+}
+
+storage::ViewSpec describe_view(const PreparedJob& job, const storage::ScoreFileSpec& spec,
+                                const ScoreOptions& options) {
+  storage::ViewSpec view{.path = options.view,
+                         .scores = options.output,
+                         .rows = spec.rows,
+                         .kind = job.input->table().kind,
+                         .files = job.input->files(),
+                         .columns = spec.columns,
+                         .tables = {}};
+  for (const auto& table : spec.tables) view.tables.push_back(table.path);
+  return view;
 }
 
 storage::RunFacts run_facts(const comm::Communicator& comm, const ScoreOptions& options) {
@@ -106,27 +187,11 @@ storage::RunFacts run_facts(const comm::Communicator& comm, const ScoreOptions& 
 }
 
 void ScoreSink::write(u64 block, base::ByteView results, base::u32 crc, const Poll& poll) {
-  count_flags(block, results);
-  file_.write(block, results, crc, poll);
-  bytes_ += results.size();
-}
-
-void ScoreSink::count_flags(u64 block, base::ByteView results) {
-  const auto range = plan_.range(block);
-  flags_.assign(range.size(), 0);
-  for (u64 i = 0; i < layout_.slots.size(); ++i) {
-    const auto& slot = layout_.slots[i];
-    if (slot.model == ResultSlot::no_model || slot.kind != model::ResultKind::status) continue;
-    const std::byte* const status = results.data() + layout_.offset(i, range.size());
-    for (u64 row = 0; row < range.size(); ++row) flags_[row] |= static_cast<base::u8>(status[row]);
-  }
-  for (u64 row = 0; row < range.size(); ++row) {
-    if (flags_[row] == 0) continue;
-    if ((flags_[row] & model::status_missing) != 0 && missing_ != nullptr) missing_->report(range.begin + row);
-    ++flagged_.any;
-    flagged_.missing += (flags_[row] & model::status_missing) != 0 ? u64{1} : u64{0};
-    flagged_.nonfinite += (flags_[row] & model::status_nonfinite) != 0 ? u64{1} : u64{0};
-  }
+  const base::ByteView sums = results.last(statistics_.bytes(block));
+  results = results.first(results.size() - sums.size());
+  if (!tally_.add(block, flags_.count(results, plan_.range(block).size()), sums)) return;
+  file_.write(block, results, sums.empty() ? crc : base::crc32(results), poll);
+  tally_.add_written(results.size());
 }
 
 }  // namespace h5score::run

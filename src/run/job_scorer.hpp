@@ -1,63 +1,56 @@
-// Scores blocks: decodes a payload and evaluates all models tile by tile on this rank's threads.
+// Scores blocks that came as payloads: decodes them and evaluates all models on this lane's threads.
 #pragma once
 
 #include "h5score/base/thread_pool.hpp"
-#include "h5score/model/evaluator.hpp"
 #include "h5score/run/engine.hpp"
 #include "h5score/storage/decoder.hpp"
 
-#include "result_layout.hpp"
+#include "row_scorer.hpp"
 
-#include <memory>
 #include <vector>
 
 namespace h5score::run {
 
+/// Decodes and scores one payload at a time on one or several threads.
+class PayloadScorer {
+ public:
+  /// `decoder` and `rows` must outlive the scorer.
+  PayloadScorer(const storage::Decoder& decoder, const RowScorer& rows, u64 threads)
+      : decoder_(decoder), rows_(rows), pool_(threads), scratch_(pool_.threads()) {}
+
+  [[nodiscard]] u64 threads() const { return pool_.threads(); }
+  /// Adds its times to decode and score. Throws Error(data) for corrupt payloads.
+  void score(base::ByteView payload, const BlockPlace& place, PhaseTimes& phases, const Poll& poll);
+
+ private:
+  const storage::Decoder& decoder_;
+  const RowScorer& rows_;
+  base::ThreadPool pool_;
+  std::vector<RowScorer::Scratch> scratch_;  ///< one per thread
+  storage::DecodedBlock block_;
+};
+
+/// `--io scatter`: the engine's scorer of payloads, whose results are all that it gives.
 class JobScorer final : public BlockScorer {
  public:
-  using Evaluators = std::vector<std::unique_ptr<const model::Evaluator>>;
+  /// All must outlive the scorer.
+  JobScorer(const storage::Decoder& decoder, const RowScorer& rows, const ResultLayout& layout,
+            const FeatureStatistics& statistics, const sched::BlockPlan& plan, u64 threads)
+      : layout_(layout), statistics_(statistics), plan_(plan), payloads_(decoder, rows, threads), sums_(statistics) {}
 
-  /// `evaluators`, `layout` and `plan` must outlive the scorer.
-  JobScorer(storage::RowFormat format, const Evaluators& evaluators, const ResultLayout& layout,
-            const sched::BlockPlan& plan, u64 threads);
-
-  [[nodiscard]] u64 result_bytes(u64 block) const override;
-  /// Throws Error(data) for corrupt payloads.
+  /// Results and behind them the sums of features.
+  [[nodiscard]] u64 result_bytes(u64 block) const override {
+    return plan_.range(block).size() * layout_.row_bytes + statistics_.bytes(block);
+  }
   void score(u64 block, base::ByteView payload, std::span<std::byte> results, PhaseTimes& phases,
              const Poll& poll) override;
 
  private:
-  /// Models whose input tiles are equal, so that rows are converted once for all of them.
-  struct TileGroup {
-    model::Precision precision = model::Precision::float64;
-    u64 tile_rows = 0;
-    u64 stride = 0;
-    std::vector<u64> models;
-  };
-  /// What one thread needs; first touched by that thread.
-  struct ThreadState {
-    base::AlignedBuffer tile;
-    std::vector<std::unique_ptr<model::Workspace>> workspaces;
-    double convert_seconds = 0;
-    double score_seconds = 0;
-  };
-
-  void decode(base::ByteView payload, const Poll& poll);
-  void score_rows(base::RowRange rows, std::span<std::byte> results, ThreadState& state, const Poll& poll) const;
-  void score_tile(const TileGroup& group, base::RowRange rows, std::span<std::byte> results, ThreadState& state,
-                  const Poll& poll) const;
-  [[nodiscard]] model::TileResults results_of(u64 model, u64 first_row, std::span<std::byte> results) const;
-  void copy_passthrough(std::span<std::byte> results) const;
-
-  storage::Decoder decoder_;
-  const Evaluators& evaluators_;
   const ResultLayout& layout_;
+  const FeatureStatistics& statistics_;
   const sched::BlockPlan& plan_;
-  std::vector<TileGroup> groups_;
-  u64 item_rows_ = 0;  ///< rows per work item: a multiple of every tile height
-  base::ThreadPool pool_;
-  std::vector<ThreadState> threads_;
-  storage::DecodedBlock block_;
+  PayloadScorer payloads_;
+  BlockSums sums_;
 };
 
 }  // namespace h5score::run

@@ -7,11 +7,11 @@ namespace h5score::run {
 
 Master::Master(std::unique_ptr<sched::Policy> policy, MasterLimits limits)
     : policy_(std::move(policy)),
-      limits_(limits),
-      workers_(limits.ranks),
-      slots_free_(limits.send_slots),
-      alive_(limits.ranks - 1) {
-  for (u32 w = 1; w < limits_.ranks; ++w) hungry_.emplace(0, w);
+      limits_(std::move(limits)),
+      workers_(limits_.ranks.size()),
+      slots_free_(limits_.send_slots),
+      alive_(limits_.ranks.size() - 1) {
+  for (u32 w = 1; w < workers_.size(); ++w) hungry_.emplace(0, w);
 }
 
 bool Master::on(const MasterEvent& event, double now) {
@@ -39,7 +39,7 @@ std::optional<Assignment> Master::assignment(double now) {
     const u64 block = w.queue.back();
     w.queue.pop_back();
     --slots_free_;
-    ++remote_in_hand_;
+    ++in_hand_;
     update_hunger(*worker, w.outstanding++);
     return Assignment{*worker, block};
   }
@@ -47,20 +47,29 @@ std::optional<Assignment> Master::assignment(double now) {
 }
 
 std::optional<u64> Master::own_block(double now) {
+  Worker& me = workers_[0];
+  const RankLimits& mine = limits_.ranks[0];
   const bool may_score = limits_.scores || alive_ == 0;
-  if (stopping_ || scoring_here_ || !may_score || hungriest() || !refill(0, now)) return std::nullopt;
-  scoring_here_ = true;
-  const u64 block = workers_[0].queue.back();
-  workers_[0].queue.pop_back();
+  if (stopping_ || !may_score || me.outstanding >= mine.credits) return std::nullopt;
+  const bool for_other_lanes = me.outstanding + 1 < mine.lanes;
+  if ((!for_other_lanes && hungriest()) || !may_hold_more(0) || !refill(0, now)) return std::nullopt;
+  const u64 block = me.queue.back();
+  me.queue.pop_back();
+  ++me.outstanding;
+  ++in_hand_;
   return block;
 }
 
 std::optional<u32> Master::hungriest() const {
-  if (hungry_.empty()) return std::nullopt;
-  const auto [outstanding, worker] = *hungry_.begin();
-  const u64 not_assigned = remaining() - in_hand();
-  if (outstanding > 0 && not_assigned < outstanding * limits_.ranks) return std::nullopt;
-  return worker;
+  if (hungry_.empty() || !may_hold_more(hungry_.begin()->second)) return std::nullopt;
+  return hungry_.begin()->second;
+}
+
+bool Master::may_hold_more(u32 rank) const {
+  const u64 outstanding = workers_[rank].outstanding;
+  const u64 lanes = limits_.ranks[rank].lanes;
+  const u64 not_assigned = remaining() - in_hand_;
+  return outstanding < lanes || not_assigned >= (outstanding - lanes + 1) * workers_.size();
 }
 
 /// True if the worker's queue holds a block afterwards; else it counts as dry.
@@ -74,19 +83,16 @@ bool Master::refill(u32 worker, double now) {
     return true;
   }
   w.dry = true;
-  hungry_.erase({w.outstanding, worker});
+  hungry_.erase({fullness(worker, w.outstanding), worker});
   return false;
 }
 
 bool Master::on_result(u32 worker, u64 block, double now) {
   Worker& w = workers_.at(worker);
   if (w.lost || !policy_->done(worker, block, now)) return false;
-  if (worker == 0) {
-    scoring_here_ = false;
-    return true;
-  }
-  --remote_in_hand_;
-  update_hunger(worker, w.outstanding--);
+  --in_hand_;
+  const u64 before = w.outstanding--;
+  if (worker != 0) update_hunger(worker, before);
   return true;
 }
 
@@ -96,8 +102,8 @@ void Master::on_lost(u32 worker) {
     throw base::Error(base::ExitCode::internal, "rank " + std::to_string(worker) + " cannot be lost");
   w.lost = true;
   --alive_;
-  hungry_.erase({w.outstanding, worker});
-  remote_in_hand_ -= w.outstanding;
+  hungry_.erase({fullness(worker, w.outstanding), worker});
+  in_hand_ -= w.outstanding;
   w.outstanding = 0;
   w.queue.clear();
   policy_->lost(worker);
@@ -111,8 +117,9 @@ void Master::on_lost(u32 worker) {
 
 void Master::update_hunger(u32 worker, u64 outstanding_before) {
   const Worker& w = workers_[worker];
-  hungry_.erase({outstanding_before, worker});
-  if (!w.lost && !w.dry && w.outstanding < limits_.credits) hungry_.emplace(w.outstanding, worker);
+  hungry_.erase({fullness(worker, outstanding_before), worker});
+  if (!w.lost && !w.dry && w.outstanding < limits_.ranks[worker].credits)
+    hungry_.emplace(fullness(worker, w.outstanding), worker);
 }
 
 }  // namespace h5score::run

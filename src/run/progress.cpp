@@ -1,10 +1,11 @@
 // Progress bar and log lines.
 #include "h5score/run/progress.hpp"
 
+#include "clock.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <vector>
 
@@ -53,10 +54,6 @@ std::string countdown(double seconds) {
   return seconds < 59.5 ? fmt::format("{:.0f} s", std::max(0.0, seconds)) : format_duration(seconds);
 }
 
-double steady_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 // What a person cannot see (a closed terminal, a full disk behind a redirection) is no reason to end a run.
 void show(std::FILE* stream, const std::string& text) {
   std::fputs(text.c_str(), stream);
@@ -96,7 +93,7 @@ std::string format_line(const ProgressState& state) {
 }
 
 Progress::Progress(ProgressMode mode, u64 rows_total, u64 resumed_rows, std::FILE* stream)
-    : Progress(mode, rows_total, resumed_rows, stream, terminal_style(stream), steady_seconds) {}
+    : Progress(mode, rows_total, resumed_rows, stream, terminal_style(stream), now) {}
 
 Progress::Progress(ProgressMode mode, u64 rows_total, u64 resumed_rows, std::FILE* stream, const TextStyle& style,
                    Clock clock)

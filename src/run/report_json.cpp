@@ -1,12 +1,9 @@
 // The JSON report, schema "h5score-report/1" (docs/report.md).
 #include "h5score/base/error.hpp"
-#include "h5score/base/output_path.hpp"
+#include "h5score/base/pending_file.hpp"
 #include "h5score/run/summary.hpp"
-#include "h5score/storage/posix_file.hpp"
 
-#include <fcntl.h>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 #include <span>
 
@@ -16,7 +13,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 const char* text_of(MissingPolicy v) {
-  return v == MissingPolicy::mark ? "mark" : "error";
+  return v == MissingPolicy::mark ? "mark" : v == MissingPolicy::fill ? "fill" : "error";
 }
 const char* text_of(PrecisionChoice v) {
   return v == PrecisionChoice::automatic ? "auto" : v == PrecisionChoice::float32 ? "float32" : "float64";
@@ -41,18 +38,30 @@ Json rank_json(const RankReport& r) {
           {"buffer_bytes", r.buffer_bytes}};
 }
 
+Json missing_features_json(const MissingFeatures& v) {
+  if (v.policy == MissingFeatures::Policy::value) return v.value;
+  return v.policy == MissingFeatures::Policy::mean ? "mean" : "error";
+}
+
 Json options_json(const ScoreOptions& o) {
   Json models = Json::array();
   for (const auto& model : o.models) models.push_back({{"name", model.name}, {"path", model.path}});
+  Json fills = Json::object();
+  for (const auto& fill : o.fills) fills[fill.name] = fill.value;
   return {{"model", models},
           {"input", o.inputs},
           {"dataset", o.dataset},
           {"output", o.output},
           {"write", o.write},
           {"features", o.features},
+          {"feature_names", o.feature_names},
+          {"missing_features", missing_features_json(o.missing_features)},
           {"rows", o.rows},
           {"passthrough", o.passthrough},
           {"missing", text_of(o.missing)},
+          {"missing_value", o.missing_values},
+          {"fill", fills},
+          {"view", o.view},
           {"resume", o.resume},
           {"overwrite", o.overwrite},
           {"sync_interval_seconds", o.sync_interval},
@@ -73,6 +82,32 @@ Json spread_json(const RunReport& report) {
   return spread;
 }
 
+Json number(const std::optional<double>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+Json features_json(const std::vector<FeatureReport>& features) {
+  Json list = Json::array();
+  for (const auto& f : features) {
+    const auto finite = [&](double value) { return f.sum.n == 0 ? Json(nullptr) : Json(value); };
+    list.push_back({{"name", f.name},
+                    {"n", f.sum.n},
+                    {"missing", f.sum.missing},
+                    {"infinite", f.sum.infinite},
+                    {"outside", f.sum.outside},
+                    {"min", finite(f.sum.minimum)},
+                    {"max", finite(f.sum.maximum)},
+                    {"mean", finite(f.sum.mean)},
+                    {"stddev", finite(f.sum.stddev())},
+                    {"training_min", number(f.minimum)},
+                    {"training_max", number(f.maximum)},
+                    {"training_mean", number(f.mean)},
+                    {"training_stddev", number(f.stddev)},
+                    {"warning", f.warning}});
+  }
+  return list;
+}
+
 Json models_json(const RunReport& report) {
   Json models = Json::array();
   for (const auto& m : report.models)
@@ -81,7 +116,8 @@ Json models_json(const RunReport& report) {
                       {"description", m.description},
                       {"hash", m.hash},
                       {"precision", m.precision},
-                      {"self_test", m.self_test}});
+                      {"self_test", m.self_test},
+                      {"features", features_json(m.features)}});
   return models;
 }
 
@@ -101,6 +137,7 @@ std::string report_json(const RunReport& report, const ScoreOptions& options) {
                      {"rows_flagged", report.rows_flagged},
                      {"rows_missing", report.rows_missing},
                      {"rows_nonfinite", report.rows_nonfinite},
+                     {"feature_rows", report.feature_rows},
                      {"blocks", report.blocks},
                      {"resumed_blocks", report.resumed_blocks},
                      {"seconds", report.seconds},
@@ -110,6 +147,7 @@ std::string report_json(const RunReport& report, const ScoreOptions& options) {
                      {"threads", report.threads},
                      {"isa", report.isa},
                      {"io", report.io},
+                     {"io_reason", report.io_reason},
                      {"bounded_by", bounded_by(report)},
                      {"models", models_json(report)},
                      {"phases", spread_json(report)},
@@ -122,18 +160,9 @@ std::string report_json(const RunReport& report, const ScoreOptions& options) {
 
 void write_report(const RunReport& report, const ScoreOptions& options) {
   const std::string text = report_json(report, options);
-  const std::string temporary = options.report + ".tmp";
   try {
-    base::check_replaceable(options.report);
-    auto& calls = storage::PosixCalls::system();
-    storage::PosixFile file(calls, temporary, O_WRONLY | O_CREAT | O_TRUNC);
-    file.write(std::as_bytes(std::span(text)), 0);
-    file.sync_all();
-    file.rename(options.report, true);
-    file.close();
-    storage::sync_folder(calls, storage::folder_of(options.report));
+    base::write_file_atomically(options.report, std::as_bytes(std::span(text)));
   } catch (const base::Error& error) {
-    ::unlink(temporary.c_str());
     throw base::Error(base::ExitCode::cant_create, "the report cannot be written", error.what(),
                       "the scores are not affected");
   }

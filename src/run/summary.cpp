@@ -1,6 +1,8 @@
 // The summary at the end of a run.
 #include "h5score/run/summary.hpp"
 
+#include "feature_report.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,15 +14,13 @@
 namespace h5score::run {
 namespace {
 
+using base::plural;
+
 constexpr std::array phase_names{"fetch", "decode", "score", "transfer", "write", "idle"};
 enum Phase : std::size_t { fetch, decode, score_, transfer, write_, idle };
 
 std::array<double, 6> values(const PhaseTimes& p) {
   return {p.fetch, p.decode, p.score, p.transfer, p.write, p.idle};
-}
-
-std::string plural(u64 n, const std::string& noun) {
-  return fmt::format("{} {}{}", format_count(n), noun, n == 1 ? "" : "s");
 }
 
 double per(double amount, double seconds) {
@@ -64,7 +64,7 @@ std::string headline(const RunReport& report) {
     const u64 done = report.rows_total == 0 ? report.rows : std::min(report.rows_total, report.rows);
     text = fmt::format("Stopped early: scored {} of {} rows", format_count(done), format_count(report.rows_total));
   } else {
-    text = fmt::format("Scored {} rows", format_count(report.rows));
+    text = fmt::format("Scored {}", plural(report.rows, "row"));
   }
   return fmt::format("{} in {}: {}, {} read\n", text, format_duration(report.seconds),
                      format_rate(per(static_cast<double>(report.rows), loop), "rows"),
@@ -116,11 +116,12 @@ std::string bounded_by(const RunReport& report) {
   const auto percent = [](double share) { return fmt::format("{:.0f} %", share * 100); };
   const bool several = report.ranks.size() > 1;
 
-  // Ranks that wait for a root that never waits: the root's own work is the limit, not the sum over the ranks.
+  // With scatter, ranks that wait for a root that never waits: the root's own work is the limit, not the sum over the
+  // ranks.
   const auto root = values(report.ranks.front().phases);
   const double root_time = std::accumulate(root.begin(), root.end(), 0.0);
   const double root_service = per(root[fetch] + root[transfer] + root[write_], root_time);
-  if (several && spread[idle].share > 0.25 && root_service > 0.5) {
+  if (several && report.io != "direct" && spread[idle].share > 0.25 && root_service > 0.5) {
     std::size_t worst = fetch;
     for (const std::size_t p : {transfer, write_})
       if (root[p] > root[worst]) worst = p;
@@ -170,6 +171,7 @@ std::string format_summary(const RunReport& report, const ScoreOptions& options,
   if (const std::string memory = memory_line(report); !memory.empty()) facts.push_back({"memory", memory});
   text += fact_lines(facts, style);
   if (!report.ranks.empty()) text += '\n' + phase_table(report, style);
+  if (const std::string features = feature_warnings(report, style); !features.empty()) text += '\n' + features;
   if (const std::string bound = bounded_by(report); !bound.empty()) text += '\n' + wrap(bound, style.width) + '\n';
   return text;
 }

@@ -71,15 +71,6 @@ TextStyle terminal_style(std::FILE* stream) {
   return style;
 }
 
-std::string format_count(u64 value) {
-  std::string text = std::to_string(value);
-  for (std::size_t at = text.size(); at > 3;) {
-    at -= 3;
-    text.insert(at, ",");
-  }
-  return text;
-}
-
 std::string format_bytes(double bytes) {
   static constexpr std::array units{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
   return scaled(bytes, 1024, units);

@@ -23,20 +23,25 @@ struct Outcome {
 };
 
 Outcome run_all(const std::vector<u64>& todo, const sched::BlockPlan& plan, BlockSizes sizes,
-                run::EngineOptions options) {
+                const run::EngineOptions& options, u64 lanes_here = 1) {
   comm::Communicator& comm = mpi_world();
   Outcome outcome;
   FakeSource source(sizes);
-  FakeScorer scorer(sizes);
-  outcome.result = run::run_blocks(comm, plan, todo, comm.root() ? &source : nullptr, scorer,
+  FakeLanes lanes(sizes, lanes_here);
+  outcome.result = run::run_blocks(comm, plan, todo, comm.root() ? &source : nullptr, lanes.lanes,
                                    comm.root() ? &outcome.sink : nullptr, options);
-  outcome.scored_here = scorer.scored;
+  outcome.scored_here = lanes.scored();
   return outcome;
 }
 
 class EngineMpi : public testing::TestWithParam<Schedule> {
  protected:
-  static run::EngineOptions options(u64 memory = u64{1} << 26) { return {GetParam(), memory, {}, {}}; }
+  static run::EngineOptions options(u64 memory = u64{1} << 26) {
+    run::EngineOptions options;
+    options.schedule = GetParam();
+    options.memory_per_rank = memory;
+    return options;
+  }
 };
 
 TEST_P(EngineMpi, WritesEveryBlockOnceWithItsBytes) {
@@ -55,6 +60,22 @@ TEST_P(EngineMpi, WritesEveryBlockOnceWithItsBytes) {
     for (const auto& rank : outcome.result.ranks) reported += rank.blocks;
     EXPECT_EQ(reported, blocks);
   }
+}
+
+TEST_P(EngineMpi, WritesTheSameWithAnyLanesAndWithOrWithoutSharedMemory) {
+  const BlockSizes sizes{200'000, 20'000, 32};
+  const auto plan = plan_of(60);
+  const u32 rank = mpi_world().rank();
+  for (const u64 lanes : {1U, 2U, 4U})
+    for (const u32 without : {0U, 1U, 2U, 99U}) {
+      // Rank `without` shares nothing; without the root nobody does.
+      auto some_share = options();
+      some_share.node_memory = rank != without;
+      const Outcome outcome = run_all(all_blocks(plan), plan, sizes, some_share, 1 + (lanes + rank) % 4);
+      if (!mpi_world().root()) continue;
+      EXPECT_EQ(outcome.sink.written, expected_results(all_blocks(plan), sizes)) << lanes << " lanes, " << without;
+      EXPECT_THAT(outcome.sink.times, testing::Each(testing::Pair(testing::_, 1)));
+    }
 }
 
 TEST_P(EngineMpi, DoesOnlyTheBlocksAskedFor) {
@@ -92,7 +113,7 @@ TEST_P(EngineMpi, StopsAfterTheBlocksInHand) {
   if (!mpi_world().root()) return;
   EXPECT_EQ(outcome.sink.written.size(), done);
   EXPECT_GE(done, 20U);
-  EXPECT_LE(done, 20U + 4 * mpi_world().size());
+  EXPECT_LE(done, 20U + 5 * mpi_world().size());
 }
 
 TEST_P(EngineMpi, ReportsTimesThatAddUp) {
@@ -106,7 +127,7 @@ TEST_P(EngineMpi, ReportsTimesThatAddUp) {
     while (std::chrono::steady_clock::now() < end) poll();
   };
   comm.barrier();
-  const auto result = run::run_blocks(comm, plan, all_blocks(plan), &source, scorer, &sink, options());
+  const auto result = run::run_blocks(comm, plan, all_blocks(plan), &source, {&scorer}, &sink, options());
   for (const auto& rank : result.ranks) {
     const auto& p = rank.phases;
     const double sum = p.fetch + p.decode + p.score + p.transfer + p.write + p.idle;

@@ -11,6 +11,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
+#include <thread>
+
 namespace h5score::test {
 namespace {
 
@@ -30,7 +34,12 @@ std::string message_of(const std::exception_ptr& error) {
 
 class EngineThreads : public testing::TestWithParam<Schedule> {
  protected:
-  static run::EngineOptions options(u64 memory = u64{1} << 24) { return {GetParam(), memory, {}, {}}; }
+  static run::EngineOptions options(u64 memory = u64{1} << 24) {
+    run::EngineOptions options;
+    options.schedule = GetParam();
+    options.memory_per_rank = memory;
+    return options;
+  }
 };
 
 TEST_P(EngineThreads, WritesEveryBlockForAnyRanksAndGroups) {
@@ -43,7 +52,7 @@ TEST_P(EngineThreads, WritesEveryBlockForAnyRanksAndGroups) {
         FakeSource source({});
         FakeScorer scorer({});
         const auto result =
-            run::run_blocks(comm, plan, all_blocks(plan), &source, scorer, comm.root() ? &sink : nullptr, options());
+            run::run_blocks(comm, plan, all_blocks(plan), &source, {&scorer}, comm.root() ? &sink : nullptr, options());
         if (comm.root()) {
           u64 reported = 0;
           for (const auto& rank : result.ranks) reported += rank.blocks;
@@ -57,6 +66,96 @@ TEST_P(EngineThreads, WritesEveryBlockForAnyRanksAndGroups) {
     }
 }
 
+TEST_P(EngineThreads, LanesOfUnequalNumbersWriteEveryBlockOnce) {
+  // Above 64 KiB, so that ranks of one host share memory.
+  const BlockSizes sizes{70'000, 64, 32};
+  for (const bool one_host : {false, true})
+    for (const u32 ranks : {1U, 2U, 3U})
+      for (const u64 blocks : {0U, 1U, 5U, 70U}) {
+        const auto plan = plan_of(blocks);
+        FakeSink sink;
+        const auto body = [&](comm::Communicator& comm) {
+          FakeSource source(sizes);
+          FakeLanes lanes(sizes, 1 + (blocks + comm.rank()) % 4);
+          const auto result = run::run_blocks(comm, plan, all_blocks(plan), &source, lanes.lanes,
+                                              comm.root() ? &sink : nullptr, options());
+          u64 reported = 0;
+          for (const auto& rank : result.ranks) reported += rank.blocks;
+          EXPECT_EQ(reported, comm.root() ? blocks : 0U);
+        };
+        for (const auto& error : run_ranks(ranks, body, one_host)) EXPECT_EQ(message_of(error), "");
+        EXPECT_EQ(sink.written, expected_results(all_blocks(plan), sizes))
+            << ranks << " ranks, " << blocks << " blocks";
+        EXPECT_THAT(sink.times, testing::Each(testing::Pair(testing::_, 1)));
+        EXPECT_TRUE(sink.crc_matches);
+      }
+}
+
+TEST_P(EngineThreads, AllLanesScoreAtOnce) {
+  const auto plan = plan_of(12);
+  FakeSource source({});
+  FakeSink sink;
+  std::atomic<u64> inside{0};
+  // No block is finished before three are being scored; the last ones find no others.
+  FakeLanes lanes({}, 3, [&](u64 block, const run::Poll& poll) {
+    ++inside;
+    while (block < 9 && inside < std::min<u64>(block / 3 * 3 + 3, 9)) poll();
+  });
+  comm::SerialCommunicator comm;
+  const auto result = run::run_blocks(comm, plan, all_blocks(plan), &source, lanes.lanes, &sink, options());
+  EXPECT_EQ(sink.written.size(), 12U);
+  EXPECT_EQ(result.ranks[0].blocks, 12U);
+  EXPECT_EQ(result.ranks[0].rows, 120U);
+  const auto& p = result.ranks[0].phases;
+  EXPECT_NEAR(p.fetch + p.decode + p.score + p.transfer + p.write + p.idle, result.loop_seconds, 0.005);
+}
+
+TEST_P(EngineThreads, LittleMemoryLeavesLanesIdle) {
+  const auto plan = plan_of(20);
+  FakeSink sink;
+  const auto errors = run_ranks(2, [&](comm::Communicator& comm) {
+    FakeSource source({});
+    FakeLanes lanes({}, 4);
+    run::run_blocks(comm, plan, all_blocks(plan), &source, lanes.lanes, &sink, options(1300));
+  });
+  for (const auto& error : errors) EXPECT_EQ(message_of(error), "");
+  EXPECT_EQ(sink.written, expected_results(all_blocks(plan), {}));
+}
+
+TEST_P(EngineThreads, AFailureInAnyLaneNamesTheBlockAndEndsTheOthers) {
+  const auto plan = plan_of(40);
+  for (const u32 failing : {0U, 1U})
+    for (const bool main_lane : {false, true}) {
+      const auto errors = run_ranks(2, [&](comm::Communicator& comm) {
+        FakeSource source({});
+        FakeSink sink;
+        const auto main_thread = std::this_thread::get_id();
+        FakeLanes lanes({}, 3, [&](u64, const run::Poll&) {
+          if (comm.rank() == failing && (std::this_thread::get_id() == main_thread) == main_lane)
+            throw base::Error(base::ExitCode::data, "the chunk is damaged");
+          std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        });
+        run::run_blocks(comm, plan, all_blocks(plan), &source, lanes.lanes, &sink, options());
+      });
+      EXPECT_THAT(message_of(errors[failing]),
+                  testing::MatchesRegex("block [0-9]+, rows [0-9]+:[0-9]+: the chunk is damaged"));
+    }
+}
+
+TEST_P(EngineThreads, AStopEndsTheLanesAfterTheBlocksInHand) {
+  const auto plan = plan_of(400);
+  FakeSource source({});
+  FakeSink sink;
+  FakeLanes lanes({}, 3);
+  auto with_stop = options();
+  with_stop.stop_requested = [&] { return sink.written.size() >= 20; };
+  comm::SerialCommunicator comm;
+  const auto result = run::run_blocks(comm, plan, all_blocks(plan), &source, lanes.lanes, &sink, with_stop);
+  EXPECT_TRUE(result.stopped);
+  EXPECT_GE(sink.written.size(), 20U);
+  EXPECT_LE(sink.written.size(), 60U);
+}
+
 TEST_P(EngineThreads, AFailingScorerNamesTheBlock) {
   const auto plan = plan_of(40);
   std::string at_root;
@@ -66,7 +165,7 @@ TEST_P(EngineThreads, AFailingScorerNamesTheBlock) {
     FakeScorer scorer({});
     if (comm.rank() == 2)
       scorer.on_score = [](u64, const run::Poll&) { throw base::Error(base::ExitCode::data, "the chunk is damaged"); };
-    run::run_blocks(comm, plan, all_blocks(plan), &source, scorer, &sink, options());
+    run::run_blocks(comm, plan, all_blocks(plan), &source, {&scorer}, &sink, options());
   });
   EXPECT_THAT(message_of(errors[2]), testing::MatchesRegex("block [0-9]+, rows [0-9]+:[0-9]+: the chunk is damaged"));
 }
@@ -83,7 +182,7 @@ TEST_P(EngineThreads, TheRootLearnsWhichRankFailedWithWhichBlock) {
       scorer.on_score = [](u64, const run::Poll&) { throw base::Error(base::ExitCode::data, "the chunk is damaged"); };
     try {
       run::run_or_abort(comm, [&] {
-        run::run_blocks(comm, plan, all_blocks(plan), &source, scorer, &sink, options());
+        run::run_blocks(comm, plan, all_blocks(plan), &source, {&scorer}, &sink, options());
         return 0;
       });
     } catch (const Aborted& aborted) {
@@ -109,7 +208,7 @@ TEST_P(EngineThreads, FailingSourceAndSinkNameTheBlock) {
       };
       if (at_source) source.on_fetch = fail;
       if (!at_source) sink.on_write = fail;
-      run::run_blocks(comm, plan, all_blocks(plan), &source, scorer, &sink, options());
+      run::run_blocks(comm, plan, all_blocks(plan), &source, {&scorer}, &sink, options());
     });
     EXPECT_EQ(message_of(errors[0]), "block 7, rows 70:80: the disk is on fire");
   }
@@ -126,7 +225,7 @@ TEST_P(EngineThreads, APayloadAboveItsBoundIsAnError) {
   FakeScorer scorer({});
   FakeSink sink;
   comm::SerialCommunicator comm;
-  EXPECT_THROW(run::run_blocks(comm, plan, all_blocks(plan), &source, scorer, &sink, options()), base::Error);
+  EXPECT_THROW(run::run_blocks(comm, plan, all_blocks(plan), &source, {&scorer}, &sink, options()), base::Error);
 }
 
 TEST_P(EngineThreads, ABlockThatDoesNotFitTheMemoryIsAUsageError) {
@@ -136,7 +235,7 @@ TEST_P(EngineThreads, ABlockThatDoesNotFitTheMemoryIsAUsageError) {
   FakeSink sink;
   comm::SerialCommunicator comm;
   try {
-    run::run_blocks(comm, plan, all_blocks(plan), &source, scorer, &sink, options(900));
+    run::run_blocks(comm, plan, all_blocks(plan), &source, {&scorer}, &sink, options(900));
     ADD_FAILURE() << "no error";
   } catch (const base::Error& error) {
     EXPECT_EQ(error.code(), base::ExitCode::usage);
@@ -162,20 +261,44 @@ TEST(RunOrAbort, OneRankReturnsTheErrorsCodeAndPrintsOnce) {
 }
 
 TEST(PlanBuffers, FitTheMemoryForEverySize) {
-  for (const u64 payload : {1U, 100U, 1000U})
-    for (const u64 result : {1U, 100U, 5000U})
-      for (const u32 ranks : {1U, 2U, 5U, 1000U})
-        for (u64 memory = payload + result; memory < 100 * (payload + result); memory += 1 + memory / 7) {
-          const auto plan = run::plan_buffers(memory, {payload, result, 0}, ranks);
-          const u64 own = plan.master_scores ? payload + result : 0;
-          EXPECT_LE(own + plan.send_slots * payload + plan.result_slots * result, memory);
-          EXPECT_LE(plan.worker_payloads * payload + plan.worker_results * result, memory);
-          EXPECT_GE(std::min({plan.send_slots, plan.result_slots, plan.worker_payloads, plan.worker_results}), 1U);
-        }
-  EXPECT_THROW(run::plan_buffers(199, {100, 100, 3}, 4), base::Error);
-  const auto ample = run::plan_buffers(u64{1} << 30, {1 << 20, 1 << 10, 0}, 4);
-  EXPECT_EQ(ample.worker_payloads, 3U);
-  EXPECT_EQ(ample.send_slots, 9U);
+  constexpr u64 page = 4096;
+  for (const u64 payload : {1U, 100U, 100'000U})
+    for (const u64 result : {1U, 100U, 500'000U})
+      for (const u64 ranks : {1U, 2U, 5U, 1000U})
+        for (const u64 lanes : {1U, 2U, 7U})
+          for (const bool shares : {false, true})
+            for (u64 memory = payload + result; memory < 100 * (payload + result); memory += 1 + memory / 3) {
+              const auto plan = run::plan_buffers(memory, {payload, result, 0}, std::vector<u64>(ranks, lanes),
+                                                  std::vector<bool>(ranks, shares));
+              const auto bytes = [&](const run::LaneBuffers& own) {
+                return own.payloads * payload + own.results * result;
+              };
+              u64 root = plan.send_slots * payload + plan.result_slots * result;
+              if (plan.master_scores) root += bytes(plan.own[0]);
+              for (u64 w = 1; w < ranks; ++w) {
+                const u64 slots = plan.shared_slots[w];
+                if (slots > 0) root += slots * (payload + result) + page;
+                ASSERT_LE(std::max(bytes(plan.own[w]), slots * (payload + result)), memory);
+                ASSERT_LE(plan.own[w].lanes, std::min({lanes, plan.own[w].payloads, plan.own[w].results}));
+              }
+              ASSERT_LE(root, memory);
+              ASSERT_GE(plan.own.back().lanes, 1U);
+              ASSERT_EQ(std::min({u64{1}, plan.send_slots, plan.result_slots}), ranks == 1 ? 0U : 1U);
+            }
+  EXPECT_THROW(run::plan_buffers(199, {100, 100, 3}, {1, 1}, {false, false}), base::Error);
+}
+
+TEST(PlanBuffers, TakesNoMoreThanItNeeds) {
+  const run::BlockDemand blocks{u64{4} << 20, u64{1} << 16, 0};
+  const auto messages = run::plan_buffers(u64{1} << 30, blocks, {1, 1, 1, 1}, std::vector<bool>(4, false));
+  EXPECT_EQ(messages.own[0].payloads, 1U);
+  EXPECT_EQ(messages.own[1].payloads, 3U);
+  EXPECT_EQ(messages.send_slots, 6U) << "24 MiB on their way keep a network busy";
+  const auto shared = run::plan_buffers(u64{1} << 30, blocks, {1, 1, 4}, {false, true, true});
+  EXPECT_THAT(shared.shared_slots, testing::ElementsAre(0, 2, 5)) << "one that waits for those being scored";
+  const auto tiny = run::plan_buffers(u64{1} << 30, {1000, 100, 0}, {4, 4}, {false, false});
+  EXPECT_EQ(tiny.own[0].payloads, 6U) << "small messages say nothing about how long a block takes";
+  EXPECT_EQ(tiny.own[1].payloads, 6U);
 }
 
 }  // namespace

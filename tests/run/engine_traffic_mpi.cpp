@@ -15,9 +15,13 @@ namespace {
 
 using run::Schedule;
 
-constexpr BlockSizes sizes{4000, 100, 50};
+constexpr BlockSizes small{4000, 100, 50};
 constexpr unsigned long trailer = 16;
-constexpr unsigned long round_trailer = 32;
+
+/// A block's part of a scatter: what the payload may need and a trailer of 32 bytes, aligned.
+unsigned long round_part(unsigned long bound) {
+  return (bound + 32 + 63) / 64 * 64;
+}
 
 struct Traffic {
   MpiCounts before;
@@ -26,6 +30,7 @@ struct Traffic {
   u64 scored_here = 0;
   u64 scored_payload_bytes = 0;
   u64 scored_result_bytes = 0;
+  u64 scored_part_bytes = 0;
 
   [[nodiscard]] unsigned long sends(comm::Tag tag) const {
     const int t = static_cast<int>(tag);
@@ -38,7 +43,8 @@ struct Traffic {
   }
 };
 
-Traffic run_counted(Schedule schedule, u64 blocks, u64 memory) {
+Traffic run_counted(Schedule schedule, u64 blocks, u64 memory, bool node_memory = false,
+                    const BlockSizes& sizes = small) {
   comm::Communicator& comm = mpi_world();
   const auto plan = plan_of(blocks);
   FakeSource source(sizes);
@@ -48,10 +54,11 @@ Traffic run_counted(Schedule schedule, u64 blocks, u64 memory) {
   scorer.on_score = [&](u64 block, const run::Poll&) {
     traffic.scored_payload_bytes += sizes.payload_of(block);
     traffic.scored_result_bytes += sizes.result_of(block);
+    traffic.scored_part_bytes += round_part(sizes.payload_of(block) + sizes.slack);
   };
   traffic.before = mpi_counts();
-  traffic.result = run::run_blocks(comm, plan, all_blocks(plan), &source, scorer, comm.root() ? &sink : nullptr,
-                                   {schedule, memory, {}, {}});
+  traffic.result = run::run_blocks(comm, plan, all_blocks(plan), &source, {&scorer}, comm.root() ? &sink : nullptr,
+                                   {schedule, memory, node_memory, {}, {}});
   traffic.after = mpi_counts();
   traffic.scored_here = scorer.scored;
   return traffic;
@@ -92,9 +99,21 @@ TEST_P(CreditTraffic, OnePayloadAndOneResultForEachBlockScoredElsewhere) {
   EXPECT_EQ(t.bytes(comm::Tag::control), comm.root() ? comm.size() - 1 : 0U);
   EXPECT_EQ(t.sends(comm::Tag::failure), 0U);
   EXPECT_EQ(t.after.scatters, t.before.scatters);
-  EXPECT_EQ(t.after.gathers - t.before.gathers, 1U) << "the ranks' reports";
+  EXPECT_EQ(t.after.gathers - t.before.gathers, 2U) << "the ranks' hosts and lanes, and their reports";
   for (const auto& rank : t.result.ranks)
     EXPECT_EQ(rank.messages, rank.rank == 0 ? remote + comm.size() - 1 : rank.blocks);
+}
+
+TEST_P(CreditTraffic, OnOneHostOnlyWhereTheBlocksLieTravels) {
+  comm::Communicator& comm = mpi_world();
+  const Traffic t = run_counted(GetParam(), 50, u64{1} << 24, true, {100'000, 1000, 50});
+  constexpr unsigned long slot_message = 24;
+  const u64 remote = sum_over_ranks(comm.root() ? 0 : t.scored_here);
+  EXPECT_EQ(t.sends(comm::Tag::payload), comm.root() ? remote : 0U);
+  EXPECT_EQ(t.bytes(comm::Tag::payload), comm.root() ? remote * slot_message : 0U);
+  EXPECT_EQ(t.sends(comm::Tag::result), comm.root() ? 0U : t.scored_here);
+  EXPECT_EQ(t.bytes(comm::Tag::result), comm.root() ? 0U : t.scored_here * slot_message);
+  EXPECT_EQ(t.after.scatters, t.before.scatters);
 }
 
 INSTANTIATE_TEST_SUITE_P(Schedules, CreditTraffic,
@@ -110,16 +129,18 @@ TEST(RoundTraffic, OneScatterAndOneGatherForEachRoundAndNoMessages) {
     if (ranks > 1) {
       EXPECT_GE(t.after.scatters - t.before.scatters, rounds + 1) << "and one for the first sizes";
       EXPECT_LE(t.after.scatters - t.before.scatters, rounds + 2) << "uneven blocks may need one round more";
-      EXPECT_EQ(t.after.gathers - t.before.gathers, t.after.scatters - t.before.scatters) << "and one for the reports";
+      EXPECT_EQ(t.after.gathers - t.before.gathers, t.after.scatters - t.before.scatters + 1)
+          << "and two for the ranks' hosts and reports, but none for the first sizes";
     }
     EXPECT_EQ(t.sends(comm::Tag::payload) + t.sends(comm::Tag::result) + t.sends(comm::Tag::control), 0U);
     const u64 own_rounds = t.after.scatters - t.before.scatters - (ranks > 1 ? 1 : 0);
     const u64 remote = sum_over_ranks(comm.root() ? 0 : t.scored_here);
-    const u64 remote_bytes = sum_over_ranks(comm.root() ? 0 : t.scored_payload_bytes);
+    const u64 remote_bytes = sum_over_ranks(comm.root() ? 0 : t.scored_part_bytes);
+    const u64 empty_parts = (ranks - 1) * own_rounds - remote;
     const u64 first_sizes = ranks > 1 ? 8 * ranks : 0;
     if (comm.root()) {
       EXPECT_EQ(t.after.scatter_bytes - t.before.scatter_bytes,
-                remote_bytes + remote * sizes.slack + (ranks - 1) * own_rounds * round_trailer + first_sizes);
+                remote_bytes + empty_parts * round_part(0) + first_sizes);
     }
   }
 }

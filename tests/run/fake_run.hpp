@@ -7,6 +7,8 @@
 
 #include <functional>
 #include <map>
+#include <memory>
+#include <vector>
 
 namespace h5score::test {
 
@@ -70,10 +72,31 @@ class FakeScorer final : public run::BlockScorer {
     ++scored;
   }
   std::function<void(u64, const run::Poll&)> on_score;
-  u64 scored = 0;
+  u64 scored = 0;  ///< by this lane
 
  private:
   BlockSizes sizes_;
+};
+
+/// The lanes of one rank.
+class FakeLanes {
+ public:
+  FakeLanes(BlockSizes sizes, u64 count, const std::function<void(u64, const run::Poll&)>& on_score = {}) {
+    for (u64 i = 0; i < count; ++i) scorers_.push_back(std::make_unique<FakeScorer>(sizes));
+    for (const auto& scorer : scorers_) {
+      scorer->on_score = on_score;
+      lanes.push_back(scorer.get());
+    }
+  }
+  [[nodiscard]] u64 scored() const {
+    u64 sum = 0;
+    for (const auto& scorer : scorers_) sum += scorer->scored;
+    return sum;
+  }
+  std::vector<run::BlockScorer*> lanes;
+
+ private:
+  std::vector<std::unique_ptr<FakeScorer>> scorers_;
 };
 
 class FakeSink final : public run::BlockSink {

@@ -25,8 +25,15 @@ sched::Work work_of(u64 blocks, u32 ranks) {
   return work;
 }
 
+/// Equal ranks.
+MasterLimits limits_of(u32 ranks, u64 credits, u64 send_slots, bool scores, u64 lanes = 1) {
+  MasterLimits limits{std::vector<RankLimits>(ranks, {lanes, credits}), send_slots, scores};
+  limits.ranks[0].credits = lanes;
+  return limits;
+}
+
 Master master_of(u64 blocks, MasterLimits limits, Schedule schedule = Schedule::dynamic) {
-  sched::Work work = work_of(blocks, limits.ranks);
+  sched::Work work = work_of(blocks, static_cast<u32>(limits.ranks.size()));
   work.worker0_works = limits.scores;
   return Master(sched::make_policy(schedule, std::move(work)), limits);
 }
@@ -42,7 +49,7 @@ using testing::IsEmpty;
 using testing::Pair;
 
 TEST(Master, SuppliesTheHungriestWorkerFirstUpToItsCredits) {
-  Master master = master_of(100, {3, 2, 100, true});
+  Master master = master_of(100, limits_of(3, 2, 100, true));
   EXPECT_THAT(all_assignments(master), ElementsAre(Pair(1, 0), Pair(2, 1), Pair(1, 2), Pair(2, 3)));
   EXPECT_TRUE(master.on({Kind::result, 2, 1}, 1));
   EXPECT_TRUE(master.on({Kind::result, 2, 3}, 1));
@@ -51,7 +58,7 @@ TEST(Master, SuppliesTheHungriestWorkerFirstUpToItsCredits) {
 }
 
 TEST(Master, SendsNoMoreThanItHasSlotsFor) {
-  Master master = master_of(100, {3, 3, 1, true});
+  Master master = master_of(100, limits_of(3, 3, 1, true));
   EXPECT_THAT(all_assignments(master), ElementsAre(Pair(1, 0)));
   EXPECT_THAT(all_assignments(master), IsEmpty());
   EXPECT_TRUE(master.on({Kind::sent, 0, 0}, 0));
@@ -59,7 +66,7 @@ TEST(Master, SendsNoMoreThanItHasSlotsFor) {
 }
 
 TEST(Master, ScoresOnlyWhenEveryWorkerIsSupplied) {
-  Master master = master_of(100, {2, 2, 100, true});
+  Master master = master_of(100, limits_of(2, 2, 100, true));
   EXPECT_EQ(master.own_block(0), std::nullopt);
   all_assignments(master);
   EXPECT_EQ(master.own_block(0), 2U);
@@ -70,14 +77,35 @@ TEST(Master, ScoresOnlyWhenEveryWorkerIsSupplied) {
   EXPECT_EQ(master.own_block(0), 4U);
 }
 
+TEST(Master, SuppliesItsOtherLanesLikeAWorker) {
+  MasterLimits limits = limits_of(2, 4, 100, true, 3);
+  limits.ranks[0].credits = 4;
+  Master master = master_of(100, limits);
+  EXPECT_EQ(master.own_block(0), 0U) << "two lanes do not wait for the workers";
+  EXPECT_EQ(master.own_block(0), 1U);
+  EXPECT_EQ(master.own_block(0), std::nullopt) << "the lane that supplies the others does";
+  EXPECT_EQ(all_assignments(master).size(), 4U);
+  EXPECT_EQ(master.own_block(0), 6U);
+  EXPECT_EQ(master.own_block(0), 7U) << "and one ahead";
+  EXPECT_EQ(master.own_block(0), std::nullopt) << "no more than its credits";
+}
+
+TEST(Master, LeavesNoLaneIdleWhileBlocksAreLeft) {
+  Master master = master_of(7, limits_of(3, 4, 100, true, 2));
+  EXPECT_THAT(all_assignments(master), ElementsAre(Pair(1, 0), Pair(2, 1), Pair(1, 2), Pair(2, 3), Pair(1, 4)));
+  EXPECT_EQ(master.own_block(0), 5U);
+  EXPECT_EQ(master.own_block(0), 6U);
+  EXPECT_EQ(master.own_block(0), std::nullopt);
+}
+
 TEST(Master, WithoutMemoryForItDoesNotScore) {
-  Master master = master_of(100, {2, 2, 100, false});
+  Master master = master_of(100, limits_of(2, 2, 100, false));
   all_assignments(master);
   EXPECT_EQ(master.own_block(0), std::nullopt);
 }
 
 TEST(Master, HandsOutTheLastBlocksOneByOne) {
-  Master master = master_of(6, {3, 3, 100, true});
+  Master master = master_of(6, limits_of(3, 3, 100, true));
   EXPECT_THAT(all_assignments(master), ElementsAre(Pair(1, 0), Pair(2, 1), Pair(1, 2), Pair(2, 3)));
   EXPECT_EQ(master.own_block(0), 4U);
   EXPECT_TRUE(master.on({Kind::result, 1, 0}, 0));
@@ -87,7 +115,7 @@ TEST(Master, HandsOutTheLastBlocksOneByOne) {
 }
 
 TEST(Master, AResultThatNobodyWasAskedForDoesNotCount) {
-  Master master = master_of(10, {3, 2, 100, true});
+  Master master = master_of(10, limits_of(3, 2, 100, true));
   all_assignments(master);
   EXPECT_FALSE(master.on({Kind::result, 1, 1}, 0)) << "worker 2 has block 1";
   EXPECT_FALSE(master.on({Kind::result, 1, 99}, 0));
@@ -97,7 +125,7 @@ TEST(Master, AResultThatNobodyWasAskedForDoesNotCount) {
 }
 
 TEST(Master, StopEndsAfterWhatIsInHand) {
-  Master master = master_of(10, {2, 2, 100, true});
+  Master master = master_of(10, limits_of(2, 2, 100, true));
   all_assignments(master);
   EXPECT_TRUE(master.on({Kind::stop, 0, 0}, 0));
   EXPECT_FALSE(master.finished());
@@ -110,7 +138,7 @@ TEST(Master, StopEndsAfterWhatIsInHand) {
 }
 
 TEST(Master, GivesALostWorkersBlocksToOthers) {
-  Master master = master_of(4, {3, 2, 100, false});
+  Master master = master_of(4, limits_of(3, 2, 100, false));
   EXPECT_THAT(all_assignments(master), ElementsAre(Pair(1, 0), Pair(2, 1)));
   EXPECT_TRUE(master.on({Kind::result, 2, 1}, 0));
   EXPECT_THAT(all_assignments(master), ElementsAre(Pair(2, 2)));
@@ -125,7 +153,7 @@ TEST(Master, GivesALostWorkersBlocksToOthers) {
 }
 
 TEST(Master, DoesEverythingItselfWhenAllWorkersAreLost) {
-  Master master = master_of(3, {2, 2, 100, false});
+  Master master = master_of(3, limits_of(2, 2, 100, false));
   all_assignments(master);
   EXPECT_TRUE(master.on({Kind::lost, 1, 0}, 0));
   for (int i = 0; i < 3; ++i) {
@@ -141,13 +169,13 @@ TEST(Master, DoesEverythingItselfWhenAllWorkersAreLost) {
 class Script {
  public:
   Script(Schedule schedule, u64 blocks, MasterLimits limits, unsigned seed)
-      : limits_(limits), master_(master_of(blocks, limits, schedule)), random_(seed), hands_(limits.ranks) {}
+      : limits_(limits), master_(master_of(blocks, limits, schedule)), random_(seed), hands_(limits.ranks.size()) {}
 
   void run(u32 losses) {
     for (int event = 0; !master_.finished(); ++event) {
       ASSERT_LT(event, 100'000) << "no progress";
       collect();
-      const auto worker = static_cast<u32>(random_() % limits_.ranks);
+      const auto worker = static_cast<u32>(random_() % limits_.ranks.size());
       if (worker != 0 && losses > 0 && random_() % 10 == 0) {
         lose(worker);
         --losses;
@@ -168,9 +196,12 @@ class Script {
       hands_[next->worker].push_back(next->block);
       ++in_flight_;
       EXPECT_LE(in_flight_, limits_.send_slots);
-      EXPECT_LE(hands_[next->worker].size(), limits_.credits);
+      EXPECT_LE(hands_[next->worker].size(), limits_.ranks[next->worker].credits);
     }
-    if (const auto own = master_.own_block(now_)) hands_[0].push_back(*own);
+    while (const auto own = master_.own_block(now_)) {
+      hands_[0].push_back(*own);
+      EXPECT_LE(hands_[0].size(), limits_.ranks[0].credits);
+    }
   }
   void lose(u32 worker) {
     if (lost_[worker]) return;
@@ -206,7 +237,8 @@ TEST_P(MasterScripts, EveryBlockCountsOnceInAnyOrderWithLosses) {
       for (const bool scores : {true, false})
         for (const u64 credits : {1U, 3U})
           for (const u32 losses : {0U, 1U, ranks - 1}) {
-            const MasterLimits limits{ranks, credits, 2, scores};
+            MasterLimits limits = limits_of(ranks, credits, 2, scores);
+            for (u32 r = 0; r < ranks; ++r) limits.ranks[r] = {1 + (blocks + r) % 4, credits + r % 3};
             Script script(GetParam(), blocks, limits, static_cast<unsigned>(blocks * 31 + ranks));
             script.run(losses);
             std::map<u64, u64> once;

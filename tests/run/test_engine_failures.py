@@ -39,6 +39,21 @@ def test_a_scorer_that_throws_ends_all_ranks(schedule, ranks, failing):
     assert seconds < 20
 
 
+@pytest.mark.parametrize("failing,lane", [(0, 0), (0, 2), (1, 0), (1, 1)])
+def test_a_failure_in_any_lane_ends_all_ranks(failing, lane):
+    common = ["--schedule", "dynamic", "--blocks", "300", "--score-us", "200", "--payload", "100000", "--lanes", "3",
+              "--at-block", "8", "--at-lane", str(lane)]
+    done, seconds = launch(2, *common, "--throw-rank", str(failing))
+    assert ended_with(65, done), done.stderr
+    where = "" if failing == 0 else f"rank {failing}: "
+    assert re.fullmatch(rf"h5score: {where}block \d+, rows \d+:\d+: this was asked for", messages(done)[0])
+    assert len(messages(done)) == 1, done.stderr
+    assert seconds < 20
+    done, seconds = launch(2, *common, "--kill-rank", str(failing))
+    assert done.returncode != 0
+    assert seconds < 20
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("where", ["--throw-fetch", "--throw-write"])
 def test_a_source_or_sink_that_throws_ends_all_ranks(schedule, where):

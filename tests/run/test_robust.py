@@ -60,6 +60,16 @@ def started(arguments, out, np_=None, seconds=0.3):
             process.kill()
 
 
+def wait_for_blocks(out):
+    """Returns once the ledger claims a block; a busy machine may take long for it."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        with h5py.File(f"{out}.part", "r", locking=False) as f:
+            if f["h5score/ledger"][()].any():
+                return
+        time.sleep(0.02)
+
+
 def ranks_writing(out):
     """rank -> process id of the running h5score processes that write `out`."""
     parents, ranks = {}, {}
@@ -89,6 +99,7 @@ def test_a_killed_rank_ends_the_run_and_others_resume_it(job, undisturbed, tmp_p
     _, arguments = job
     out = tmp_path / "s.h5"
     with started([*arguments, "--schedule", schedule], out, np_=3) as process:
+        wait_for_blocks(out)
         os.kill(ranks_writing(out)[killed], signal.SIGKILL)
         process.communicate(timeout=30)
         assert process.returncode != 0

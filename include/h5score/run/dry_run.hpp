@@ -2,6 +2,7 @@
 #pragma once
 
 #include "h5score/base/types.hpp"
+#include "h5score/run/report.hpp"
 #include "h5score/run/text.hpp"
 
 #include <string>
@@ -12,7 +13,7 @@ namespace h5score::run {
 /// One line of the binding table: `feature <- source, type, first value`.
 struct DryRunFeature {
   std::string feature;     ///< the model's name for it, or its number where the model has no names
-  std::string source;      ///< "/images[:, 3, 7]", "/table.z_mag", ...
+  std::string source;      ///< "/images[:, 3, 7]", "/table.z_mag", "/photometry/mag_g - mag_r", "the constant 0", ...
   std::string type;        ///< as stored: "uint8", ">f4"
   double first_value = 0;  ///< in the first row of the run
 };
@@ -29,10 +30,13 @@ struct DryRunColumn {
 struct DryRunModel {
   std::string name;  ///< empty for an unnamed model
   std::string path;
-  std::string description;  ///< model::describe()
-  std::string self_test;    ///< "256 rows, max diff 3e-16 against scikit-learn 1.2.1"; empty without golden rows
+  std::string description;         ///< model::describe()
+  std::string self_test;           ///< "256 rows, max diff 3e-16 against scikit-learn 1.2.1"; empty without golden rows
+  std::string matching;            ///< "12 features by name from /photometry, 2 of them differences"
+  std::vector<std::string> notes;  ///< what else a person should know of the binding
   std::vector<DryRunFeature> binding;
   std::vector<DryRunColumn> columns;
+  std::vector<FeatureReport> features{};  ///< of DryRun::feature_rows rows
 };
 
 struct DryRunInput {
@@ -52,8 +56,10 @@ struct DryRunOutput {
 
 struct DryRun {
   std::vector<DryRunInput> inputs;
+  std::vector<std::string> notes{};  ///< what is done to the inputs' columns, whichever model reads them
   std::vector<DryRunModel> models;
   std::vector<u64> sample_rows;  ///< numbers of the scored sample rows in the run's row space (the first five)
+  u64 feature_rows = 0;          ///< looked at for DryRunModel::features
   u64 rows = 0;
   u64 bytes_to_read = 0;  ///< stored (compressed) bytes of the bound rows
   std::string output;     ///< path of the score file
@@ -67,7 +73,8 @@ struct DryRun {
   u64 ranks = 1;
   u64 threads = 1;  ///< per rank
   std::string schedule;
-  std::string io;
+  std::string io;           ///< "scatter" or "direct"
+  std::string io_reason{};  ///< why
   std::string precision;
   u64 memory_per_rank = 0;  ///< planned bytes on the fullest rank: model, payloads, results
   u64 memory_limit = 0;     ///< --memory-per-rank

@@ -34,16 +34,21 @@ struct Assignment {
   u64 block = 0;
 };
 
-struct MasterLimits {
-  u32 ranks = 1;       ///< workers are 1..ranks-1, the master is 0
-  u64 credits = 3;     ///< payloads that one worker may hold
-  u64 send_slots = 3;  ///< payloads on their way at a time
-  bool scores = true;  ///< the master scores too when every worker is supplied
+struct RankLimits {
+  u64 lanes = 1;    ///< blocks that it scores at a time
+  u64 credits = 3;  ///< blocks that it may hold: lanes of them being scored, the others on their way or waiting
 };
 
-/// Keeps every worker supplied, the hungriest first. The master itself scores only while no worker wants more, and may
-/// go on supplying while it scores; so its share falls to nothing as the ranks grow. The last blocks, about one for
-/// each rank, go out one by one to whoever has none, so that nobody hoards them.
+struct MasterLimits {
+  std::vector<RankLimits> ranks;  ///< the master is 0
+  u64 send_slots = 3;             ///< payloads on their way at a time
+  bool scores = true;             ///< the master scores too
+};
+
+/// Keeps every worker supplied, the hungriest first. The master's first lane is the thread that supplies the others, so
+/// it scores only while no worker wants more, and may go on supplying while it scores: its share falls to nothing as
+/// the ranks grow. The master's other lanes are supplied like a worker's. The last blocks, about one for each lane, go
+/// out one by one to whoever has a lane without, so that nobody hoards them.
 class Master {
  public:
   Master(std::unique_ptr<sched::Policy> policy, MasterLimits limits);
@@ -52,10 +57,10 @@ class Master {
   bool on(const MasterEvent& event, double now);
   /// The next payload to send, if a worker wants one and a send slot is free; it counts as under way.
   std::optional<Assignment> assignment(double now);
-  /// A block for the master itself to score, if no worker wants more; none before the last one's result is told.
+  /// A block for the master itself to score, if it may have one now; it is held until its result is told.
   std::optional<u64> own_block(double now);
   /// Every block is done, or after a stop all in hand are.
-  [[nodiscard]] bool finished() const { return remaining() == 0 || (stopping_ && in_hand() == 0); }
+  [[nodiscard]] bool finished() const { return remaining() == 0 || (stopping_ && in_hand_ == 0); }
   [[nodiscard]] u64 remaining() const { return policy_->remaining(); }
 
  private:
@@ -65,7 +70,7 @@ class Master {
     bool lost = false;
     bool dry = false;  ///< the policy has nothing for it
   };
-  using Hungry = std::pair<u64, u32>;  ///< outstanding, worker
+  using Hungry = std::pair<u64, u32>;  ///< fullness, worker
 
   bool refill(u32 worker, double now);
   bool on_result(u32 worker, u64 block, double now);
@@ -73,7 +78,10 @@ class Master {
   void update_hunger(u32 worker, u64 outstanding_before);
   /// The worker to be supplied first, if any wants more.
   [[nodiscard]] std::optional<u32> hungriest() const;
-  [[nodiscard]] u64 in_hand() const { return remote_in_hand_ + (scoring_here_ ? 1 : 0); }
+  /// False near the end for a rank all of whose lanes are busy: the block had better wait for whoever is first.
+  [[nodiscard]] bool may_hold_more(u32 rank) const;
+  /// Blocks held for each lane, in fixed point.
+  [[nodiscard]] u64 fullness(u32 rank, u64 outstanding) const { return outstanding * 1024 / limits_.ranks[rank].lanes; }
 
   std::unique_ptr<sched::Policy> policy_;
   MasterLimits limits_;
@@ -81,8 +89,7 @@ class Master {
   std::set<Hungry> hungry_;  ///< workers with a free credit that are not known to be dry
   u64 slots_free_;
   u64 alive_;  ///< workers that are not lost, without the master
-  u64 remote_in_hand_ = 0;
-  bool scoring_here_ = false;
+  u64 in_hand_ = 0;
   bool stopping_ = false;
 };
 

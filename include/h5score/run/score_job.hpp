@@ -20,7 +20,22 @@ struct ModelArgument {
   std::string path;
 };
 
-enum class MissingPolicy : base::u8 { mark, error };
+enum class MissingPolicy : base::u8 {
+  mark,   ///< status_missing, no scores
+  error,  ///< the first missing value ends the run
+  fill,   ///< columns without a fill value take the mean of the model's training data
+};
+/// What a model's features that the input does not have become.
+struct MissingFeatures {
+  enum class Policy : base::u8 { error, mean, value };
+  Policy policy = Policy::error;
+  double value = 0;  ///< NaN: missing in every row
+};
+/// `--fill NAME=V`: NAME is a column of the source or, where no such column, a model's feature.
+struct FillValue {
+  std::string name;
+  double value = 0;
+};
 enum class ProgressMode : base::u8 { automatic, bar, lines, none };
 enum class PrecisionChoice : base::u8 { automatic, float32, float64 };
 
@@ -31,21 +46,26 @@ struct ScoreOptions {
   std::string dataset;              ///< empty: the only one that fits
   std::string output;
   std::vector<std::string> write;  ///< subset of prediction, label, probability, decision; empty: all the model has
-  std::string features;            ///< "" = all; "0,3,5" or "10:20"
+  std::string features;            ///< "" = all; names, differences, NEW=EXPR, numbers and ranges, between commas
+  std::string feature_names;       ///< path of a list of the columns' names, or empty
   std::string rows;                ///< "" = all; "A:B"
   std::vector<std::string> passthrough;
   MissingPolicy missing = MissingPolicy::mark;
+  std::vector<double> missing_values;  ///< stand for "not measured", besides NaN
+  std::vector<FillValue> fills;
+  MissingFeatures missing_features;
   bool resume = false;
   bool overwrite = false;
   bool dry_run = false;
   std::string report;  ///< path of the JSON report, or empty
+  std::string view;    ///< path of a file that shows inputs beside scores, or empty
   ProgressMode progress = ProgressMode::automatic;
   double sync_interval = 30;  ///< seconds between fdatasync + ledger writes
   double time_limit = 0;      ///< seconds; 0 = none
   std::string file_locking = "auto";
   // Tuning
   Schedule schedule = Schedule::dynamic;
-  std::string io = "auto";  ///< scatter | auto
+  std::string io = "auto";  ///< auto | scatter | direct
   u64 threads = 0;          ///< per rank; 0: from the affinity mask and the ranks on this host
   u64 memory_per_rank = u64{1} << 30;
   u64 block_rows = 0;

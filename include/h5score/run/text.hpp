@@ -2,6 +2,7 @@
 // looks at the world.
 #pragma once
 
+#include "h5score/base/text.hpp"
 #include "h5score/base/types.hpp"
 
 #include <cstdio>
@@ -25,8 +26,7 @@ struct TextStyle {
 /// to 40..200.
 TextStyle terminal_style(std::FILE* stream);
 
-/// With commas between thousands: "70,000".
-std::string format_count(u64 value);
+using base::format_count;
 /// "0 B", "512 B", "1.5 KiB", "2.0 GiB": binary units, three significant digits.
 std::string format_bytes(double bytes);
 /// "950/s", "12.3 k/s", "4.56 M/s": decimal units, three significant digits.

@@ -1,0 +1,85 @@
+// Creating or reopening the part file.
+#include "job_file.hpp"
+
+#include "h5score/base/archive.hpp"
+
+#include "job_output.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+namespace h5score::run {
+namespace {
+
+void warn(const std::string& text) {
+  std::fputs(("h5score: warning: " + text + '\n').c_str(), stderr);
+}
+
+storage::ScoreFileOptions file_options(const ScoreOptions& options) {
+  storage::ScoreFileOptions file;
+  file.overwrite = options.overwrite;
+  file.sync_interval = options.sync_interval;
+  file.locking = options.file_locking == "on"    ? storage::FileLocking::on
+                 : options.file_locking == "off" ? storage::FileLocking::off
+                                                 : storage::FileLocking::automatic;
+  file.warn = warn;
+  return file;
+}
+
+storage::ScoreDescription read_part(h5::Sandbox& name_node, const std::string& path) {
+  return base::from_bytes<storage::ScoreDescription>(name_node.call("read_scores", base::to_bytes(path), path));
+}
+
+// An input may be rewritten with equal bytes, so another time alone does not forbid to go on.
+void warn_of_touched(const std::vector<storage::InputRecord>& then, const std::vector<storage::InputRecord>& now) {
+  for (u64 i = 0; i < std::min(then.size(), now.size()); ++i)
+    if (then[i].mtime_ns != now[i].mtime_ns) {
+      warn(now[i].path +
+           ": has another modification time than when its scoring began; if its values changed, start anew "
+           "with --overwrite");
+      return;
+    }
+}
+
+bool exists(const std::string& path) {
+  std::error_code unreadable;  // then opening or creating it says why
+  return std::filesystem::exists(path, unreadable);
+}
+
+}  // namespace
+
+Output open_output(const comm::Communicator& comm, h5::Sandbox& name_node, const storage::ScoreFileSpec& spec,
+                   sched::BlockPlan plan, const ScoreOptions& options) {
+  Output output{.file = std::nullopt, .plan = std::move(plan), .resumed_rows = 0};
+  const auto facts = run_facts(comm, options);
+  const std::string part = storage::part_path(options.output);
+  if (options.resume && exists(part)) {
+    const auto description = read_part(name_node, part);
+    output.file.emplace(
+        storage::ScoreFile::resume(options.output, description, spec.identity, facts, file_options(options)));
+    warn_of_touched(description.inputs, spec.inputs);
+    // Blocks cut otherwise than the input's files and chunks suggest are still right, only slower.
+    output.plan = {.boundaries = description.boundaries, .groups = {}};
+    if (const u64 rejected = output.file->blocks_rejected(); rejected != 0)
+      warn(fmt::format("{}: {} blocks fail their checksum and are scored again", part, rejected));
+    u64 left = 0;
+    for (const u64 block : output.file->todo()) left += output.plan.range(block).size();
+    output.resumed_rows = output.plan.rows() - left;
+    return output;
+  }
+  output.file.emplace(storage::ScoreFile::create(options.output, spec, facts, file_options(options)));
+  return output;
+}
+
+bool already_complete(h5::Sandbox& name_node, const std::string& identity, const ScoreOptions& options) {
+  if (!options.resume || !exists(options.output) || exists(storage::part_path(options.output))) return false;
+  const auto description = read_part(name_node, options.output);
+  storage::require_same_identity(options.output, description.identity, identity);
+  fmt::print("{} is complete already: {} rows; nothing to do\n", options.output, description.rows);
+  return true;
+}
+
+}  // namespace h5score::run

@@ -1,0 +1,107 @@
+// Putting source, scorers and sink together.
+#include "job_loop.hpp"
+
+#include "h5score/base/archive.hpp"
+
+#include "direct_io.hpp"
+#include "job_input.hpp"
+#include "job_output.hpp"
+#include "job_scorer.hpp"
+
+#include <memory>
+#include <optional>
+
+namespace h5score::run {
+namespace {
+
+std::vector<u64> bindings_of(const JobSetup& setup) {
+  std::vector<u64> bindings;
+  for (const auto& m : setup.models) bindings.push_back(m.binding);
+  return bindings;
+}
+
+/// What all lanes of a rank use.
+struct Shared {
+  explicit Shared(const LoopParts& parts)
+      : decoder(parts.setup.format),
+        rows(parts.backend.evaluators, bindings_of(parts.setup), parts.layout, parts.statistics) {}
+  storage::Decoder decoder;
+  RowScorer rows;
+};
+
+/// What a rank tells the root when its loop has ended.
+struct DirectEnd {
+  u64 synced = 0;        ///< ScoreWriter::synced()
+  u64 buffer_bytes = 0;  ///< of its lanes
+};
+template <class A>
+void archive(A& ar, DirectEnd& v) {
+  ar(v.synced, v.buffer_bytes);
+}
+
+template <class Scorer>
+std::vector<BlockScorer*> pointers(const std::vector<std::unique_ptr<Scorer>>& lanes) {
+  std::vector<BlockScorer*> pointers;
+  for (const auto& lane : lanes) pointers.push_back(lane.get());
+  return pointers;
+}
+
+EngineResult run_lanes(const LoopParts& parts, const std::vector<BlockScorer*>& lanes, const RootParts* root,
+                       BlockSource* source, BlockSink* sink) {
+  static const std::vector<u64> nothing;
+  return run_blocks(parts.comm, parts.plan, root != nullptr ? root->todo : nothing, source, lanes, sink, parts.engine);
+}
+
+}  // namespace
+
+EngineResult run_scatter(const LoopParts& parts, RootParts* root) {
+  const Shared shared(parts);
+  std::vector<std::unique_ptr<JobScorer>> lanes;
+  for (const u64 threads : parts.lanes)
+    lanes.push_back(
+        std::make_unique<JobScorer>(shared.decoder, shared.rows, parts.layout, parts.statistics, parts.plan, threads));
+  if (root == nullptr) return run_lanes(parts, pointers(lanes), nullptr, nullptr, nullptr);
+  InputSource source(root->input, parts.plan);
+  ScoreSink sink(root->file, root->tally, parts.layout, parts.statistics, parts.plan);
+  return run_lanes(parts, pointers(lanes), root, &source, &sink);
+}
+
+EngineResult run_direct(const LoopParts& parts, const DirectParts& direct, RootParts* root) {
+  const Shared shared(parts);
+  auto& comm = parts.comm;
+  const DirectMessages messages(parts.layout, parts.statistics, parts.plan, direct.writing.least);
+  storage::ScoreWriter writer(direct.places, direct.writing.mine, direct.sync_interval, comm.host());
+  const DirectRank rank{.decoder = shared.decoder,
+                        .files = direct.files,
+                        .rows = shared.rows,
+                        .layout = parts.layout,
+                        .statistics = parts.statistics,
+                        .plan = parts.plan,
+                        .messages = messages,
+                        .writer = writer,
+                        .rank = comm.rank(),
+                        .host = direct.host,
+                        .leave_out_missing = direct.leave_out_missing};
+  std::vector<std::unique_ptr<DirectScorer>> lanes;
+  for (const u64 threads : parts.lanes) lanes.push_back(std::make_unique<DirectScorer>(rank, threads));
+  std::optional<DirectSource> source;
+  std::optional<DirectSink> sink;
+  if (root != nullptr) {
+    source.emplace(root->input, parts.plan);
+    sink.emplace(root->file, root->tally, parts.plan, parts.layout.row_bytes, comm.size());
+  }
+  auto result = run_lanes(parts, pointers(lanes), root, source ? &*source : nullptr, sink ? &*sink : nullptr);
+  writer.sync();
+  DirectEnd end{.synced = writer.synced(), .buffer_bytes = 0};
+  for (const auto& lane : lanes) end.buffer_bytes += lane->buffer_bytes();
+  const auto ends = comm.gather(base::to_bytes(end));
+  for (u64 r = 0; r < ends.size(); ++r) {
+    end = base::from_bytes<DirectEnd>(ends[r]);
+    sink->synced(r, end.synced);
+    result.ranks[r].buffer_bytes += end.buffer_bytes;
+    result.ranks[r].payload_bytes = sink->bytes_read()[r];
+  }
+  return result;
+}
+
+}  // namespace h5score::run
