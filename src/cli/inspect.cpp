@@ -7,10 +7,12 @@
 
 #include "command.hpp"
 #include "inspect_text.hpp"
+#include "values.hpp"
 
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <optional>
 
 namespace h5score::cli {
 namespace {
@@ -44,17 +46,26 @@ std::string inspected(h5::Sandbox& sandbox, const std::string& path, const run::
   };
   const ModelRequest request{path, style.width, style.utf8};
   if (auto text = base::from_bytes<std::string>(ask("model_text", base::to_bytes(request))); !text.empty()) return text;
-  const auto datasets = storage::describe_file(sandbox, path);
-  for (const auto& dataset : datasets)
+  const auto file = storage::describe_file(sandbox, path);
+  for (const auto& dataset : file.datasets)
     if (dataset.facts.name == ledger_dataset)
       return describe_score_file(base::from_bytes<storage::ScoreDescription>(ask("read_scores", base::to_bytes(path))),
                                  style);
-  return describe_data_file(path, datasets, style);
+  return describe_data_file(path, file, style);
+}
+
+std::string inspected_row(h5::Sandbox& sandbox, const std::string& path, u64 row, const run::TextStyle& style) {
+  const auto scores =
+      base::from_bytes<storage::ScoreDescription>(sandbox.call("read_scores", base::to_bytes(path), path));
+  return describe_row(sandbox, scores, row, style);
 }
 
 class Inspect final : public Command {
  public:
-  void setup(const Options& options) override { paths_ = options.operands(); }
+  void setup(const Options& options) override {
+    paths_ = options.operands();
+    if (options.given("row")) row_ = parse_count("row", options.value("row"), 0);
+  }
 
   int run(const Invocation& invocation) override {
     if (!invocation.root()) return 0;
@@ -66,9 +77,11 @@ class Inspect final : public Command {
       auto functions = storage::storage_functions();
       functions["model_text"] = model_text;
       functions["read_scores"] = storage::read_scores_handler;
+      functions["read_score_row"] = storage::read_score_row_handler;
       h5::Sandbox sandbox(functions, limits);  // one per file: a damaged one may end it
       if (!first) std::fputs("\n", stdout);
-      std::fputs(inspected(sandbox, path, style).c_str(), stdout);
+      const std::string text = row_ ? inspected_row(sandbox, path, *row_, style) : inspected(sandbox, path, style);
+      std::fputs(text.c_str(), stdout);
       first = false;
     }
     return 0;
@@ -76,6 +89,7 @@ class Inspect final : public Command {
 
  private:
   std::vector<std::string> paths_;
+  std::optional<u64> row_;
 };
 
 }  // namespace
@@ -88,12 +102,16 @@ const CommandSpec& inspect_spec() {
       "FILE...",
       "Shows what a file holds: of an HDF5 file with data its datasets and how a run would read them; of a model its "
       "stages, classes, features and whether it reproduces its golden rows here; of a score file its results, inputs "
-      "and runs, and of an unfinished one (FILE.part) how much is done.",
-      {{"help", 'h', OptionKind::flag, "", "print this page"}},
+      "and runs, and of an unfinished one (FILE.part) how much is done. With --row, one row of a score file: its "
+      "input, "
+      "its scores, and its features as the models read them.",
+      {{"row", 0, OptionKind::value, "N", "explain row N of a score file, counted from 0"},
+       {"help", 'h', OptionKind::flag, "", "print this page"}},
       "FILE",
       1,
       1000,
-      "Examples:\n  h5score inspect data.h5\n  h5score inspect model.h5 scores.h5.part\n"};
+      "Examples:\n  h5score inspect data.h5\n  h5score inspect model.h5 scores.h5.part\n  h5score inspect scores.h5 "
+      "--row 1234\n"};
   return spec;
 }
 

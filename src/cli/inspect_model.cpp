@@ -5,8 +5,10 @@
 #include "inspect_text.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace h5score::cli {
 namespace {
@@ -62,6 +64,38 @@ std::string result_text(const model::ResultColumn& column) {
   return fmt::format("{} ({}, {})", model::to_string(column.kind), shape, base::to_string(column.type));
 }
 
+std::string origin_text(const model::Origin& origin) {
+  if (origin.library.empty()) return "unknown";
+  return origin.version.empty() ? origin.library : origin.library + ' ' + origin.version;
+}
+
+// Whether a run can compare its data with the training data, and fill missing features by means.
+std::string reference_text(const model::Model& model) {
+  const auto reference = model::training_reference(model);
+  if (!reference) return "unknown";
+  std::vector<std::string> known;
+  const auto any = [](const std::vector<double>& values) {
+    return std::any_of(values.begin(), values.end(), [](double value) { return !std::isnan(value); });
+  };
+  if (any(reference->mean)) known.emplace_back("mean");
+  if (any(reference->stddev)) known.emplace_back("standard deviation");
+  if (!reference->minimum.empty() && !reference->maximum.empty()) known.emplace_back("range");
+  if (known.empty()) return "unknown";
+  return fmt::format("{} of each feature{}", fmt::join(known, ", "),
+                     model.reference ? "" : ", from the model's own scaler");
+}
+
+// What a stage reads where that is not simply the stage before it.
+std::string inputs_text(const model::Model& model, u64 stage) {
+  const auto inputs = model::inputs_of(model, stage);
+  if (inputs == std::vector<u64>{stage}) return {};
+  std::vector<std::string> names;
+  for (const u64 node : inputs) names.push_back(node == 0 ? "the features" : std::to_string(node));
+  return fmt::format(", of {}", fmt::join(names, ", "));
+}
+
+}  // namespace
+
 std::string self_test_text(const model::Model& model, const model::Evaluator& evaluator) {
   const model::SelfTest test = model::self_test(model, evaluator);
   if (test.rows == 0) return "none in the file, so a run cannot check itself";
@@ -71,13 +105,6 @@ std::string self_test_text(const model::Model& model, const model::Evaluator& ev
   if (test.label_mismatches > 0) text += fmt::format(", {} labels differ", run::format_count(test.label_mismatches));
   return text;
 }
-
-std::string origin_text(const model::Origin& origin) {
-  if (origin.library.empty()) return "unknown";
-  return origin.version.empty() ? origin.library : origin.library + ' ' + origin.version;
-}
-
-}  // namespace
 
 std::string list_text(const std::vector<std::string>& words, u64 width) {
   const auto join = [](auto begin, auto end) {
@@ -112,9 +139,15 @@ std::string describe_model_file(const std::string& path, const model::Model& mod
       {"features", model.feature_names.empty()
                        ? count + ", without names"
                        : fmt::format("{}: {}", count, list_text(model.feature_names, room - count.size() - 2))});
+  if (model.input_shape.size() > 1) facts.push_back({"row shape", shape_text(model.input_shape)});
+  if (model.total_count)
+    facts.push_back({"total count", fmt::format("rows are scaled so that all columns of the source sum to {}",
+                                                run::format_value(*model.total_count))});
+  facts.push_back({"training", reference_text(model)});
   u64 number = 0;
   for (const auto& stage : model.stages) {
-    facts.push_back({number == 0 ? "stages" : "", fmt::format("{} {}", number + 1, model::describe(stage))});
+    facts.push_back({number == 0 ? "stages" : "",
+                     fmt::format("{} {}{}", number + 1, model::describe(stage), inputs_text(model, number))});
     ++number;
   }
   facts.push_back({"head", text_of(model.head.kind)});

@@ -1,11 +1,11 @@
 // The program: signals first, then the subcommand.
 #include "h5score/base/error.hpp"
+#include "h5score/base/nearest.hpp"
 #include "h5score/run/stop.hpp"
 #include "h5score/run/text.hpp"
 
 #include "command.hpp"
 #include "failure.hpp"
-#include "nearest.hpp"
 #include "values.hpp"
 
 #include <fmt/format.h>
@@ -43,7 +43,7 @@ const CommandEntry& find_command(const std::string& name) {
     if (name == spec.name || name == spec.alias) return entry;
     names.emplace_back(spec.name);
   }
-  const std::string guess = nearest(name, names);
+  const std::string guess = base::nearest(name, names);
   const bool option = name.starts_with('-');
   throw Error(ExitCode::usage, fmt::format("{}: unknown {}", name, option ? "option" : "command"), {},
               guess.empty() ? "see h5score --help" : fmt::format("did you mean h5score {}?", guess));

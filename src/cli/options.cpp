@@ -2,8 +2,7 @@
 #include "options.hpp"
 
 #include "h5score/base/error.hpp"
-
-#include "nearest.hpp"
+#include "h5score/base/nearest.hpp"
 
 #include <boost/program_options.hpp>
 #include <fmt/format.h>
@@ -37,7 +36,7 @@ po::options_description description_of(const CommandSpec& spec) {
 std::string did_you_mean(const CommandSpec& spec, const std::string& word, const std::string& dashes) {
   std::vector<std::string> names;
   for (const auto& option : spec.options) names.emplace_back(option.name);
-  const std::string guess = nearest(word, names);
+  const std::string guess = base::nearest(word, names);
   if (!guess.empty()) return fmt::format("did you mean {}{}?", dashes, guess);
   return fmt::format("see h5score {} --help", spec.name);
 }

@@ -3,8 +3,6 @@
 
 #include "h5score/base/error.hpp"
 
-#include "nearest.hpp"
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <fnmatch.h>
@@ -141,10 +139,40 @@ std::string parse_range(const std::string& option, const std::string& text) {
   return text;
 }
 
-std::string parse_columns(const std::string& option, const std::string& text) {
-  for (const auto& part : split(text, ','))
-    if (!number<u64>(part) && !is_range(part)) bad_value(option, text, "column numbers from 0 such as 0,3,5 or 10:20");
-  return text;
+std::vector<double> parse_numbers(const std::string& option, std::span<const std::string> arguments) {
+  std::vector<double> numbers;
+  for (const auto& argument : arguments)
+    for (const auto& part : split(argument, ',')) {
+      const auto value = number<double>(part);
+      if (!value) bad_value(option, argument, "numbers such as 99 or -9999,-99");
+      if (!std::isnan(*value)) numbers.push_back(*value);
+    }
+  return numbers;
+}
+
+std::vector<run::FillValue> parse_fills(const std::string& option, std::span<const std::string> arguments) {
+  std::vector<run::FillValue> fills;
+  std::set<std::string> seen;
+  for (const auto& argument : arguments)
+    for (const auto& part : split(argument, ',')) {
+      const auto equals = part.rfind('=');
+      const auto value = equals == std::string::npos ? std::nullopt : number<double>(part.substr(equals + 1));
+      if (!value || !std::isfinite(*value) || equals == 0)
+        bad_value(option, argument, "NAME=V with a number V, such as mag_u=27.8,mag_y=26.1");
+      fills.push_back({part.substr(0, equals), *value});
+      if (!seen.insert(fills.back().name).second)
+        throw Error(ExitCode::usage, fmt::format("--{}: {} is given twice", option, fills.back().name));
+    }
+  return fills;
+}
+
+run::MissingFeatures parse_missing_features(const std::string& option, const std::string& text) {
+  using Policy = run::MissingFeatures::Policy;
+  if (text == "error") return {};
+  if (text == "mean") return {.policy = Policy::mean, .value = 0};
+  const auto value = number<double>(text);
+  if (!value || std::isinf(*value)) bad_value(option, text, "error, mean or a number");
+  return {.policy = Policy::value, .value = *value};
 }
 
 run::ModelArgument parse_model(const std::string& text) {

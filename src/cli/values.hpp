@@ -22,8 +22,12 @@ u64 parse_size(const std::string& option, const std::string& text);
 double parse_duration(const std::string& option, const std::string& text);
 /// Checks the form of "A:B" with A < B and returns it; either end may be left out.
 std::string parse_range(const std::string& option, const std::string& text);
-/// Checks the form of a list of column numbers and ranges, "0,3,5" or "10:20", and returns it.
-std::string parse_columns(const std::string& option, const std::string& text);
+/// Numbers between commas, from any number of arguments; NaN, which always is missing, is left out.
+std::vector<double> parse_numbers(const std::string& option, std::span<const std::string> arguments);
+/// NAME=V between commas, from any number of arguments; a name once.
+std::vector<run::FillValue> parse_fills(const std::string& option, std::span<const std::string> arguments);
+/// "error", "mean" or a number (nan: missing).
+run::MissingFeatures parse_missing_features(const std::string& option, const std::string& text);
 /// "FILE" or "NAME=FILE". What stands before the first '=' is a name if it has no '/'.
 run::ModelArgument parse_model(const std::string& text);
 

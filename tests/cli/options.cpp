@@ -2,10 +2,10 @@
 #include "options.hpp"
 
 #include "h5score/base/error.hpp"
+#include "h5score/base/nearest.hpp"
 #include "h5score/run/score_job.hpp"
 
 #include "command.hpp"
-#include "nearest.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -101,6 +101,32 @@ TEST(ScoreOptions, EveryTuningOptionArrives) {
   EXPECT_EQ(got.file_locking, "off");
 }
 
+TEST(ScoreOptions, EveryWayOfReadingArrives) {
+  EXPECT_EQ(score({}).io, "auto");
+  for (const char* how : {"auto", "scatter", "direct"}) EXPECT_EQ(score({"--io", how}).io, how);
+  EXPECT_THROW(score({"--io", "mpiio"}), base::Error);
+}
+
+TEST(ScoreOptions, FeaturesAndMissingValuesArrive) {
+  using Policy = run::MissingFeatures::Policy;
+  const auto got = score({"--features", "mag_g-mag_r,i=mag_i", "--feature-names", "names.txt", "--missing", "fill",
+                          "--missing-value", "-9999", "--missing-value=99,nan,-99", "--fill", "mag_u=27.8,a=b=-1e3",
+                          "--missing-features", "mean"});
+  EXPECT_EQ(got.features, "mag_g-mag_r,i=mag_i");
+  EXPECT_EQ(got.feature_names, "names.txt");
+  EXPECT_EQ(got.missing, run::MissingPolicy::fill);
+  EXPECT_THAT(got.missing_values, ElementsAre(-9999, 99, -99));
+  ASSERT_EQ(got.fills.size(), 2U);
+  EXPECT_EQ(got.fills[0].name, "mag_u");
+  EXPECT_EQ(got.fills[0].value, 27.8);
+  EXPECT_EQ(got.fills[1].name, "a=b");
+  EXPECT_EQ(got.fills[1].value, -1000);
+  EXPECT_EQ(got.missing_features.policy, Policy::mean);
+  EXPECT_EQ(score({}).missing_features.policy, Policy::error);
+  EXPECT_EQ(score({"--missing-features", "-1.5"}).missing_features.policy, Policy::value);
+  EXPECT_EQ(score({"--missing-features", "-1.5"}).missing_features.value, -1.5);
+}
+
 TEST(ScoreOptions, ListsTakeManyWordsAndRepeats) {
   const auto got = score_options(parse(score_spec(), {"--input", "a.h5", "b.h5", "run*.h5", "--model", "m.h5", "c=n.h5",
                                                       "--input=z.h5", "-o", "out.h5"}));
@@ -134,6 +160,12 @@ TEST(ScoreOptions, MistakesAreToldInOneGrammar) {
   EXPECT_EQ(with({"--resume=yes"}), "--resume: takes no value");
   EXPECT_THAT(with({"--schedule", "dynamc"}), HasSubstr("expected static, dynamic, guided"));
   EXPECT_THAT(with({"--write", "label,probabilities"}), HasSubstr("'probabilities' is not valid"));
+  EXPECT_THAT(with({"--fill", "mag_u"}), HasSubstr("expected NAME=V"));
+  EXPECT_THAT(with({"--fill", "mag_u=faint"}), HasSubstr("--fill: 'mag_u=faint' is not valid"));
+  EXPECT_THAT(with({"--fill", "a=1,a=2"}), HasSubstr("a is given twice"));
+  EXPECT_THAT(with({"--missing-value", "none"}), HasSubstr("--missing-value: 'none' is not valid"));
+  EXPECT_THAT(with({"--missing-features", "median"}), HasSubstr("expected error, mean or a number"));
+  EXPECT_THAT(with({"--missing", "skip"}), HasSubstr("expected mark, error, fill"));
   EXPECT_THAT(with({"--report", "r.json", "stray.h5"}), HasSubstr("unexpected argument 'stray.h5'"));
   EXPECT_THAT(with({"--report", "a.h5"}), HasSubstr("the same file as an input"));
   EXPECT_THAT(with({"--report", "o.h5"}), HasSubstr("the same file as the output"));
@@ -143,9 +175,7 @@ TEST(ScoreOptions, MistakesAreToldInOneGrammar) {
 
 TEST(ScoreOptions, OptionsOfLaterWorkAreNotTakenSilently) {
   const Words good{"--model", "m.h5", "--input", "a.h5", "--output", "o.h5"};
-  for (const Words& more : {Words{"--compress", "gzip:4"}, Words{"--missing-value", "-9"}, Words{"--fill", "a=1"},
-                            Words{"--trace", "t.json"}, Words{"--missing-features", "mean"}, Words{"--io", "direct"},
-                            Words{"--missing", "fill"}, Words{"--features", "z_mag"}}) {
+  for (const Words& more : {Words{"--compress", "gzip:4"}, Words{"--trace", "t.json"}}) {
     Words words = good;
     words.insert(words.end(), more.begin(), more.end());
     EXPECT_THAT(error_of(words), HasSubstr(more[0])) << more[0];
@@ -202,13 +232,14 @@ TEST_F(Config, ListsThatGiveNoInputAreRefused) {
 
 TEST(Nearest, FindsMisspellingsAndAbbreviations) {
   const Words names{"model", "input", "output", "overwrite", "threads", "time-limit"};
-  EXPECT_EQ(nearest("ouput", names), "output");
-  EXPECT_EQ(nearest("inptu", names), "input");
-  EXPECT_EQ(nearest("thread", names), "threads");
-  EXPECT_EQ(nearest("timelimit", names), "time-limit");
-  EXPECT_EQ(nearest("over", names), "overwrite");
-  EXPECT_EQ(nearest("compress", names), "");
-  EXPECT_EQ(nearest("", names), "");
+  EXPECT_EQ(base::nearest("ouput", names), "output");
+  EXPECT_EQ(base::nearest("inptu", names), "input");
+  EXPECT_EQ(base::nearest("thread", names), "threads");
+  EXPECT_EQ(base::nearest("timelimit", names), "time-limit");
+  EXPECT_EQ(base::nearest("over", names), "overwrite");
+  EXPECT_EQ(base::nearest("INPUT", names), "input");
+  EXPECT_EQ(base::nearest("compress", names), "");
+  EXPECT_EQ(base::nearest("", names), "");
 }
 
 TEST(Help, EverydayOptionsComeBeforeTuningAndExamplesLast) {

@@ -189,7 +189,14 @@ DryRun some_plan() {
   plan.inputs = {{"fashion.h5", "/images", "70000 x 28 x 28 uint8, chunks 100 x 28 x 28, gzip", 70000}};
   plan.rows = 70000;
   plan.sample_rows = {0, 1, 2, 3, 4};
-  DryRunModel model{"", "mlp.h5", "neural network, 784 features, 10 classes", "256 rows, max diff 3e-16", {}, {}};
+  DryRunModel model{"",
+                    "mlp.h5",
+                    "neural network, 784 features, 10 classes",
+                    "256 rows, max diff 3e-16",
+                    "784 of 784 matched: 784 features by name from /images",
+                    {"a note"},
+                    {},
+                    {}};
   for (int i = 0; i < 784; ++i)
     model.binding.push_back({"pixel" + std::to_string(i), "/images[:, " + std::to_string(i) + "]", "uint8", i * 0.5});
   model.columns.push_back(
@@ -213,6 +220,7 @@ DryRun some_plan() {
 
 TEST(DryRun, ShowsBindingSampleOutputAndPlan) {
   const std::string text = format_dry_run(some_plan(), style);
+  EXPECT_THAT(text, HasSubstr("  784 of 784 matched: 784 features by name from /images\n  note: a note\n"));
   EXPECT_THAT(text, HasSubstr("pixel0        <-  /images[:, 0]    uint8            0"));
   EXPECT_THAT(text, HasSubstr("... 774 more"));
   EXPECT_THAT(text, HasSubstr("pixel783"));

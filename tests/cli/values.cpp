@@ -74,12 +74,6 @@ TEST(ParseRange, NeedsAscendingEnds) {
     EXPECT_THAT(usage_error([&] { parse_range("rows", text); }), HasSubstr("--rows"));
 }
 
-TEST(ParseColumns, ListsAndRanges) {
-  for (const char* text : {"0", "0,3,5", "10:20", "0:4,9"}) EXPECT_EQ(parse_columns("features", text), text);
-  for (const char* text : {"", "a", "1,,2", "5:5", "1;2", "z_mag"})
-    EXPECT_THAT(usage_error([&] { parse_columns("features", text); }), HasSubstr("0,3,5 or 10:20"));
-}
-
 TEST(ParseModel, NameStandsBeforeTheFirstEqualsSign) {
   EXPECT_EQ(parse_model("m.h5").name, "");
   EXPECT_EQ(parse_model("z=dir/m.h5").name, "z");
