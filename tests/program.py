@@ -1,7 +1,9 @@
 """Runs the built h5score from Python tests, alone or under mpiexec, and compares score files.
 
 The build gives the paths through the environment (cmake/H5scoreTest.cmake)."""
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 
@@ -39,6 +41,16 @@ def run(args, np_=None, code=0, env=None, cwd=None, timeout=120):
         assert done.returncode == code, where
     assert "HDF5-DIAG" not in done.stderr + done.stdout, where
     return done
+
+
+@contextlib.contextmanager
+def paused(process):
+    """The process does nothing in the meantime: what is tried beside it cannot come too late."""
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
 
 
 def score_bytes(path):

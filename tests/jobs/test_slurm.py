@@ -21,7 +21,7 @@ import program
 
 TESTBED = os.environ.get("H5SCORE_TESTBED")
 SCRIPT = Path(program.SOURCE_DIR) / "jobs/score.sbatch"
-ROWS, FEATURES = 60_000, 256
+ROWS, FEATURES = 200_000, 256
 
 if not TESTBED or os.geteuid() != 0:  # the whole file, so that ctest lists it as skipped
     pytest.skip("H5SCORE_TESTBED is not set or this is not root: the Slurm jobs are not tested", allow_module_level=True)

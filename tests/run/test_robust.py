@@ -15,7 +15,7 @@ import time
 import h5py
 import numpy as np
 import pytest
-from program import BIN, SANITIZED, assert_same_scores, command, run
+from program import BIN, SANITIZED, assert_same_scores, command, paused, run
 
 ROWS, FEATURES, VECTORS = (4_000 if SANITIZED else 40_000), 16, 20_000
 USAGE, DATA, NO_INPUT, CANT_CREATE, STOPPED = 64, 65, 66, 73, 75
@@ -154,10 +154,11 @@ def test_a_second_run_on_the_same_output_is_refused_and_harmless(job, undisturbe
     _, arguments = job
     out = tmp_path / "s.h5"
     with started(arguments, out, seconds=0) as process:
-        for extra in ([], ["--overwrite"], ["--resume"]):
-            done = run([*arguments, "--output", out, *extra], code=CANT_CREATE)
-            assert len(messages(done.stderr)) == 1 and "is being written" in done.stderr
-            assert f"process {process.pid}" in done.stderr
+        with paused(process):
+            for extra in ([], ["--overwrite"], ["--resume"]):
+                done = run([*arguments, "--output", out, *extra], code=CANT_CREATE)
+                assert len(messages(done.stderr)) == 1 and "is being written" in done.stderr
+                assert f"process {process.pid}" in done.stderr
         _, text = process.communicate(timeout=60)
         assert process.returncode == 0, text
     assert_same_scores(undisturbed, out)
@@ -168,8 +169,9 @@ def test_an_input_that_changes_under_the_run_ends_it(job, tmp_path):
     shutil.copy(folder / "in.h5", tmp_path / "in.h5")
     arguments = [tmp_path / "in.h5" if a == folder / "in.h5" else a for a in arguments]
     out = tmp_path / "s.h5"
-    with started(arguments, out) as process:
-        os.utime(tmp_path / "in.h5")
+    with started(arguments, out, seconds=0) as process:
+        with paused(process):
+            os.utime(tmp_path / "in.h5")
         _, text = process.communicate(timeout=60)
         assert process.returncode == DATA, text
     assert len(messages(text)) == 1 and "in.h5: changed while it was read" in text

@@ -12,6 +12,7 @@ import zlib
 
 import h5py
 import numpy as np
+import program
 import pytest
 
 DRIVER = os.path.join(os.environ["H5SCORE_BUILD_DIR"], "tests", "storage", "score_file_driver")
@@ -182,9 +183,10 @@ def test_existing_output_is_refused(out):
 def test_two_writers(out):
     first = subprocess.Popen([DRIVER, str(out), "1000", "10", "1", "20000"], stdout=subprocess.PIPE)
     first.stdout.readline()
-    for flags in ((), ("overwrite",), ("resume",)):
-        error = driver(out, 1000, 10, *flags, code=73).stderr
-        assert f"process {first.pid}" in error and "host node17" in error and "job 777" in error, error
+    with program.paused(first):
+        for flags in ((), ("overwrite",), ("resume",)):
+            error = driver(out, 1000, 10, *flags, code=73).stderr
+            assert f"process {first.pid}" in error and "host node17" in error and "job 777" in error, error
     first.kill()
     first.wait()
     driver(out, 1000, 10, "resume")
