@@ -13,9 +13,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <clocale>
 #include <cstdio>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace h5score::cli {
@@ -76,6 +78,13 @@ void check_standard_output() {
   if (errno != EPIPE) throw Error(ExitCode::io, "standard output cannot be written", base::errno_text(errno));
 }
 
+// A launcher may end all ranks when the first one fails: then the root must have told why. It tells this one, too.
+void wait_for_the_root() {
+  using namespace std::chrono_literals;
+  const auto end = std::chrono::steady_clock::now() + 2s;
+  while (run::stop_signal() == 0 && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(10ms);
+}
+
 int guarded_main(const std::vector<std::string>& words) {
   Invocation invocation;
   try {
@@ -92,7 +101,10 @@ int guarded_main(const std::vector<std::string>& words) {
   } catch (...) {
     const Error error = current_failure();
     // Ranks that fail before they are connected fail alike; one of them tells it.
-    if (invocation.root()) print_failure(error);
+    if (invocation.root())
+      print_failure(error);
+    else
+      wait_for_the_root();
     return static_cast<int>(error.code());
   }
 }

@@ -97,11 +97,15 @@ class MasterLoop {
     if (!calling_out_) {
       calling_out_ = true;
       write_results();
-      if (stop_requested(ends_.options)) tell(MasterEvent::Kind::stop, 0, 0);
+      note_stop();
       supply();
       calling_out_ = false;
     }
     return in_flight_ || !busy_sends_.empty();
+  }
+
+  void note_stop() {
+    if (stop_requested(ends_.options)) tell(MasterEvent::Kind::stop, 0, 0);
   }
 
   void accept_messages() {
@@ -184,6 +188,7 @@ class MasterLoop {
       assign(*next);
       accept_messages();
       write_results();
+      note_stop();  // quick workers may keep the root here
     }
     while (!own_free_.empty()) {
       const auto block = master_.own_block(rank_.clock.now());

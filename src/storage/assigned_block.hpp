@@ -14,6 +14,11 @@ class AssignedBlock {
   /// `bytes` must stay in place. Throws Error(internal) where they are not an assignment of this run.
   void open(base::ByteView bytes, const RowFormat& run, u64 files);
 
+  /// True if rows of the file with this number are used where the page cache has them.
+  using Maps = std::function<bool(u32 file)>;
+  /// To be called before piece_end().
+  void choose_size(const RowFormat& run, const Maps& maps);
+
   [[nodiscard]] u64 rows() const { return whole_.header.rows.size(); }
 
   /// Where the piece ends that begins at row `begin` of the block: at a multiple of 256 rows, or with the block.
@@ -32,7 +37,6 @@ class AssignedBlock {
 
  private:
   void check(const RowFormat& run, u64 files);
-  void choose_size(const RowFormat& run);
   [[nodiscard]] u64 sparse_end(u64 begin) const;
   void cut_array(std::size_t i, base::RowRange rows, Assignment& part, const Keeps& keeps) const;
   void cut_chunks(std::size_t i, base::RowRange rows, Assignment& part, bool first_kept) const;

@@ -7,11 +7,14 @@
 
 #include "assigned_block.hpp"
 #include "byte_reader.hpp"
+#include "mapped_reader.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <map>
+#include <optional>
+#include <utility>
 
 namespace h5score::storage {
 namespace {
@@ -35,7 +38,11 @@ class BlockReader::Impl {
   }
 
   bool next(const Poll& poll) {
+    naming_host([&] { mapped_.check(); });  // the piece before: nobody uses it any more
+    mapped_.release();
+    open_file_.reset();
     if (rows_.end == block_.rows()) return false;
+    if (rows_.end == 0) block_.choose_size(decoder_.format(), [this](u32 number) { return maps(number); });
     rows_ = {rows_.end, block_.piece_end(rows_.end)};
     block_.cut(rows_, part_, [this](const PayloadHeader& header, u64 array, u64 chunk_row) {
       return decoder_.keeps(decoded_, header, array, chunk_row);
@@ -48,6 +55,9 @@ class BlockReader::Impl {
         segments_.emplace_back();
       } else if (file == AssignedArray::enclosed) {
         segments_.push_back(block_.enclosed(address, size));
+      } else if (const auto view = mapped(file, address, size)) {
+        segments_.push_back(*view);
+        if (poll) poll();
       } else {
         const u64 offset = align_up(end);
         add_range(file, {address, size, offset});
@@ -95,7 +105,7 @@ class BlockReader::Impl {
 
   [[nodiscard]] const DecodedBlock& decoded() const { return decoded_; }
   [[nodiscard]] RowRange range() const { return rows_; }
-  [[nodiscard]] u64 bytes_read() const { return reader_.bytes_read(); }
+  [[nodiscard]] u64 bytes_read() const { return reader_.bytes_read() + mapped_.bytes_mapped(); }
   [[nodiscard]] double read_seconds() const { return read_seconds_; }
 
  private:
@@ -113,6 +123,28 @@ class BlockReader::Impl {
     if (range.size > size || range.address > size - range.size)
       throw Error(base::ExitCode::internal, "an assignment is malformed", "it lies outside " + files_[file].path);
     ranges_[file].push_back(range);
+  }
+
+  // Elements of sparse matrices are used as numbers of columns after they were checked: they must not change meanwhile.
+  bool maps(u32 number) {
+    if (decoder_.format().kind == TableKind::sparse) return false;
+    bool usable = false;
+    naming_host([&] { usable = mapped_.usable(number, descriptor(number)); });
+    return usable;
+  }
+
+  std::optional<ByteView> mapped(u32 number, u64 address, u64 size) {
+    if (!maps(number)) return std::nullopt;
+    const auto start = Clock::now();
+    const auto view = mapped_.view(number, descriptor(number), file(number), address, size);
+    read_seconds_ += std::chrono::duration<double>(Clock::now() - start).count();
+    return view;
+  }
+
+  // Once for each piece it is checked that the file is still the same.
+  int descriptor(u32 number) {
+    if (!open_file_ || open_file_->first != number) open_file_.emplace(number, reader_.descriptor(file(number)));
+    return open_file_->second;
   }
 
   void read(std::byte* buffer, const Poll& poll) {
@@ -156,6 +188,8 @@ class BlockReader::Impl {
   std::string host_;
   std::map<u32, ByteFile> checked_;  // by number: those whose identity was checked
   ByteReader reader_;
+  MappedReader mapped_;
+  std::optional<std::pair<u32, int>> open_file_;  // number and descriptor
   AssignedBlock block_;
   Assignment part_;                               // of the piece
   std::map<u32, std::vector<ByteRange>> ranges_;  // to be read, by file

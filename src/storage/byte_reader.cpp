@@ -115,11 +115,16 @@ int ByteReader::open(const ByteFile& file) {
   return fd;
 }
 
-void ByteReader::read(const ByteFile& file, std::span<ByteRange> ranges, std::byte* buffer, const Poll& poll) {
+int ByteReader::descriptor(const ByteFile& file) {
   const int fd = open(file);
   struct stat status {};
   if (::fstat(fd, &status) != 0) throw Error(ExitCode::io, file.path + ": cannot be read", base::errno_text(errno));
   check_same(file, facts_of(file.path, status));
+  return fd;
+}
+
+void ByteReader::read(const ByteFile& file, std::span<ByteRange> ranges, std::byte* buffer, const Poll& poll) {
+  const int fd = descriptor(file);
   std::sort(ranges.begin(), ranges.end(), [](const auto& a, const auto& b) { return a.address < b.address; });
   const std::span<const ByteRange> all(ranges);
   for (std::size_t begin = 0; begin < all.size();) {

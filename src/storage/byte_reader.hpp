@@ -40,6 +40,9 @@ class ByteReader {
   /// failed or short read, Error(data) where the file's size or modification time is not that of `file`.
   void read(const ByteFile& file, std::span<ByteRange> ranges, std::byte* buffer, const Poll& poll);
 
+  /// The file, open for reading; its owner may close it when another file is opened. Throws as read() does.
+  int descriptor(const ByteFile& file);
+
   /// Bytes read so far.
   [[nodiscard]] u64 bytes_read() const { return bytes_read_; }
 

@@ -25,7 +25,7 @@ using base::RowRange;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-constexpr u64 rows = 5000;
+constexpr u64 rows = 20000;
 constexpr u64 columns = 40;
 
 class BlockReaderFiles : public ::testing::Test {
@@ -117,7 +117,7 @@ TEST_F(BlockReaderFiles, ContiguousRowsAreUsedWhereTheyWereRead) {
 }
 
 TEST_F(BlockReaderFiles, PiecesHoldTheBlocksRows) {
-  for (const auto& chunk : std::vector<std::vector<hsize_t>>{{}, {1000, columns}, {100, 7}, {rows, columns}, {3, 3}})
+  for (const auto& chunk : std::vector<std::vector<hsize_t>>{{}, {1000, columns}, {100, 7}, {rows, columns}, {30, 3}})
     for (const bool gzip : {false, true}) {
       if (chunk.empty() && gzip) continue;
       write(chunk, gzip);
@@ -212,6 +212,19 @@ TEST_F(BlockReaderFiles, AFileThatChangesWhileItIsReadIsNoticed) {
   std::filesystem::resize_file(path_, 20'000);
   EXPECT_THAT(message_of([&] { opened.reader->next(); }, ExitCode::data),
               AllOf(HasSubstr("node7: "), HasSubstr("changed while it was read")));
+}
+
+TEST_F(BlockReaderFiles, RowsThatAreTakenAwayWhileTheyAreUsedAreNotScores) {
+  write({}, false);
+  Opened opened({path_});
+  opened.assign({0, rows});
+  ASSERT_TRUE(opened.reader->next());
+  std::filesystem::resize_file(path_, 8192);
+  const auto lying = opened.reader->rows().in_place<float>(0);
+  ASSERT_NE(lying.first, nullptr);
+  EXPECT_EQ(lying.first[1000 * columns], 0);
+  EXPECT_THAT(message_of([&] { opened.reader->next(); }, ExitCode::io),
+              AllOf(HasSubstr("node7: "), HasSubstr("rows.h5: reading failed")));
 }
 
 TEST_F(BlockReaderFiles, DamagedAssignmentsAreRefused) {
