@@ -12,8 +12,7 @@
 namespace h5score::run {
 DirectScorer::DirectScorer(const DirectRank& shared, u64 threads)
     : shared_(shared),
-      reader_(shared.decoder, shared.files, shared.host),
-      payloads_(shared.decoder, shared.rows, threads),
+      reading_(shared.decoder, shared.rows, shared.files, shared.host, threads),
       sums_(shared.statistics),
       flags_(shared.layout) {}
 
@@ -23,10 +22,7 @@ void DirectScorer::score(u64 block, base::ByteView payload, std::span<std::byte>
   const bool sampled = shared_.statistics.sample.takes_block(block);
   results_.resize(rows * shared_.layout.row_bytes);
   const BlockPlace place{results_.span(), rows, sampled ? &sums_ : nullptr};
-  if (payloads_.threads() > 1)
-    score_whole(payload, place, phases, poll);
-  else
-    score_pieces(payload, place, phases, poll);
+  reading_.score(payload, place, phases, poll);
 
   const double start = now();
   DirectOutcome outcome = deliver(block, poll);
@@ -36,47 +32,13 @@ void DirectScorer::score(u64 block, base::ByteView payload, std::span<std::byte>
   phases.write += now() - start;
 }
 
-void DirectScorer::score_pieces(base::ByteView assignment, const BlockPlace& place, PhaseTimes& phases,
-                                const Poll& poll) {
-  reader_.open(assignment);
-  const double reading_before = reader_.read_seconds();
-  u64 rows = 0;
-  for (double time = now(); reader_.next(poll);) {
-    const double decoded = now();
-    phases.decode += decoded - std::exchange(time, decoded);
-    const base::RowRange range = reader_.range();
-    if (range.begin != rows || range.end > place.rows) break;
-    shared_.rows.score({reader_.rows(), {0, range.size()}, range.begin}, place, scratch_, poll);
-    rows = range.end;
-    const double scored = now();
-    phases.score += scored - std::exchange(time, scored);
-  }
-  if (rows != place.rows)
-    throw base::Error(base::ExitCode::internal, "an assignment holds other rows than its block",
-                      std::to_string(rows) + " instead of " + std::to_string(place.rows));
-  const double reading = std::min(reader_.read_seconds() - reading_before, phases.decode);
-  phases.fetch += reading;
-  phases.decode -= reading;
-  const double convert = std::min(scratch_.take_times().convert, phases.score);
-  phases.decode += convert;
-  phases.score -= convert;
-}
-
-void DirectScorer::score_whole(base::ByteView assignment, const BlockPlace& place, PhaseTimes& phases,
-                               const Poll& poll) {
-  const double start = now();
-  reader_.fetch(assignment, payload_, poll);
-  phases.fetch += now() - start;
-  payloads_.score(payload_.view(), place, phases, poll);
-}
-
 DirectOutcome DirectScorer::deliver(u64 block, const Poll& poll) {
   const auto range = shared_.plan.range(block);
   DirectOutcome outcome;
   outcome.rank = shared_.rank;
   outcome.flags = flags_.count(results_.view(), range.size());
   outcome.crc = base::crc32(results_.view());
-  outcome.bytes_read = reader_.bytes_read() - std::exchange(bytes_read_, reader_.bytes_read());
+  outcome.bytes_read = reading_.bytes_read() - std::exchange(bytes_read_, reading_.bytes_read());
   if (!shared_.leave_out_missing || !outcome.flags.first_missing) {
     rest_.clear();
     outcome.write = shared_.writer.write(range, results_.view(), rest_, poll);

@@ -8,8 +8,7 @@
 #include "h5score/storage/score_writer.hpp"
 
 #include "direct_message.hpp"
-#include "job_scorer.hpp"
-#include "row_scorer.hpp"
+#include "reading_scorer.hpp"
 
 #include <map>
 #include <string>
@@ -17,6 +16,7 @@
 
 namespace h5score::run {
 
+/// Assignments of blocks.
 class DirectSource final : public BlockSource {
  public:
   /// Both must outlive the source.
@@ -48,27 +48,21 @@ struct DirectRank {
 
 class DirectScorer final : public BlockScorer {
  public:
-  /// What `shared` refers to must outlive the scorer. With one thread a block is read, decoded and scored in pieces
-  /// that stay in the L2 cache; several share a block that is there whole.
+  /// What `shared` refers to must outlive the scorer.
   DirectScorer(const DirectRank& shared, u64 threads);
 
   [[nodiscard]] u64 result_bytes(u64 block) const override { return shared_.messages.bytes(block); }
   void score(u64 block, base::ByteView payload, std::span<std::byte> results, PhaseTimes& phases,
              const Poll& poll) override;
   /// Of results and whole payloads, the most so far.
-  [[nodiscard]] u64 buffer_bytes() const { return results_.capacity() + payload_.capacity(); }
+  [[nodiscard]] u64 buffer_bytes() const { return results_.capacity() + reading_.buffer_bytes(); }
 
  private:
-  void score_pieces(base::ByteView assignment, const BlockPlace& place, PhaseTimes& phases, const Poll& poll);
-  void score_whole(base::ByteView assignment, const BlockPlace& place, PhaseTimes& phases, const Poll& poll);
   /// Writes and tells.
   DirectOutcome deliver(u64 block, const Poll& poll);
 
   DirectRank shared_;
-  storage::BlockReader reader_;
-  RowScorer::Scratch scratch_;
-  PayloadScorer payloads_;
-  base::AlignedBuffer payload_;
+  ReadingScorer reading_;
   base::AlignedBuffer results_;
   BlockSums sums_;
   FlagCounter flags_;

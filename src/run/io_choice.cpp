@@ -63,6 +63,15 @@ Finding look_at(const std::vector<storage::FileIdentity>& files, const std::stri
   return {};
 }
 
+// Whether this rank sees the files, and on file systems whose pages it can use.
+Finding look_at_shared(const std::vector<storage::FileIdentity>& files, const std::string& host) {
+  Finding finding = look_at(files, host);
+  for (const auto& file : files)
+    if (finding.code == 0 && !storage::can_map(file.path))
+      finding = {static_cast<int>(ExitCode::io), file.path + " is on no local file system", Ownership::all};
+  return finding;
+}
+
 IoChoice decide(const std::string& asked, const Finding& all) {
   if (all.code == 0) return {IoMode::direct, asked == "direct" ? "as asked" : "every host sees the files"};
   if (asked == "direct") throw SharedError(static_cast<ExitCode>(all.code), all.problem);
@@ -101,9 +110,13 @@ const char* to_string(IoMode mode) {
 }
 
 IoChoice choose_reading(comm::Communicator& comm, const Hosts& hosts, const std::string& asked,
-                        const std::vector<storage::FileIdentity>& files) {
+                        const std::vector<storage::FileIdentity>& files, bool dense) {
   if (comm.size() == 1) return {IoMode::direct, "one process"};
-  if (asked == "scatter") return {IoMode::scatter, "as asked"};
+  if (asked == "scatter") {
+    if (!hosts.one() || !dense || !storage::maps_files()) return {IoMode::scatter, "as asked"};
+    const bool shared = agree(comm, look_at_shared(files, comm.host())).code == 0;
+    return {IoMode::scatter, shared ? "as asked; on one host the page cache is what it sends" : "as asked", shared};
+  }
   return decide(asked, agree(comm, hosts.first_on_host(comm.rank()) ? look_at(files, comm.host()) : Finding{}));
 }
 

@@ -30,13 +30,16 @@ const char* to_string(IoMode mode);
 struct IoChoice {
   IoMode mode = IoMode::direct;
   std::string reason;  ///< for people
+  /// Scatter among ranks of one host, whose file systems hold the input: nothing needs to be sent.
+  bool page_cache = false;
 };
 
 /// Collective. `asked`: auto, scatter or direct. One process reads for itself in any case. Else the first rank of each
 /// host looks at some of the `files` (the same on every rank); readers check the others when they come to them. Where
-/// one is missing or another, `auto` becomes scatter, and `direct` a SharedError that names it and the host.
+/// one is missing or another, `auto` becomes scatter, and `direct` a SharedError that names it and the host. `scatter`
+/// needs the files only where all ranks are on one host; `dense`: rows may be used where they are stored.
 IoChoice choose_reading(comm::Communicator& comm, const Hosts& hosts, const std::string& asked,
-                        const std::vector<storage::FileIdentity>& files);
+                        const std::vector<storage::FileIdentity>& files, bool dense);
 
 /// What the ranks found of the part file.
 struct WritingChoice {

@@ -7,6 +7,7 @@
 #include "job_input.hpp"
 #include "job_output.hpp"
 #include "job_scorer.hpp"
+#include "page_cache_io.hpp"
 
 #include <memory>
 #include <optional>
@@ -64,6 +65,31 @@ EngineResult run_scatter(const LoopParts& parts, RootParts* root) {
   InputSource source(root->input, parts.plan);
   ScoreSink sink(root->file, root->tally, parts.layout, parts.statistics, parts.plan);
   return run_lanes(parts, pointers(lanes), root, &source, &sink);
+}
+
+EngineResult run_page_cache(const LoopParts& parts, const std::vector<storage::FileIdentity>& files, RootParts* root) {
+  const Shared shared(parts);
+  std::vector<std::unique_ptr<PageCacheScorer>> lanes;
+  for (const u64 threads : parts.lanes)
+    lanes.push_back(std::make_unique<PageCacheScorer>(shared.decoder, shared.rows, files, parts.layout,
+                                                      parts.statistics, parts.plan, threads));
+  std::optional<PageCacheSource> source;
+  std::optional<ScoreSink> sink;
+  if (root != nullptr) {
+    source.emplace(root->input, parts.plan, root->tally);
+    sink.emplace(root->file, root->tally, parts.layout, parts.statistics, parts.plan);
+  }
+  auto result = run_lanes(parts, pointers(lanes), root, source ? &*source : nullptr, sink ? &*sink : nullptr);
+  u64 read = 0;
+  for (const auto& lane : lanes) read += lane->bytes_read();
+  const auto all = parts.comm.gather(base::to_bytes(read));
+  u64 total = 0;
+  for (u64 r = 0; r < all.size(); ++r) {
+    result.ranks[r].payload_bytes = base::from_bytes<u64>(all[r]);
+    total += result.ranks[r].payload_bytes;
+  }
+  if (root != nullptr) root->tally.set_read(total);
+  return result;
 }
 
 EngineResult run_direct(const LoopParts& parts, const DirectParts& direct, RootParts* root) {

@@ -48,6 +48,8 @@ struct DirectParts {
 
 /// Collective; `root` is null at the other ranks. All results are in the score file, or on their way to its next sync.
 EngineResult run_scatter(const LoopParts& parts, RootParts* root);
+/// The same where IoChoice::page_cache says that the ranks share what the root would send.
+EngineResult run_page_cache(const LoopParts& parts, const std::vector<storage::FileIdentity>& files, RootParts* root);
 /// The same; payload_bytes of the ranks' reports is what they read. Before it returns every rank has synced what it
 /// wrote.
 EngineResult run_direct(const LoopParts& parts, const DirectParts& direct, RootParts* root);

@@ -44,11 +44,8 @@ void PayloadScorer::score(base::ByteView payload, const BlockPlace& place, Phase
 
 void JobScorer::score(u64 block, base::ByteView payload, std::span<std::byte> results, PhaseTimes& phases,
                       const Poll& poll) {
-  const u64 rows = plan_.range(block).size();
-  const bool sampled = statistics_.sample.takes_block(block);
-  const auto scores = results.first(rows * layout_.row_bytes);
-  payloads_.score(payload, {scores, rows, sampled ? &sums_ : nullptr}, phases, poll);
-  if (sampled) sums_.take(results.subspan(scores.size()));
+  payloads_.score(payload, results_.place(block, results, sums_), phases, poll);
+  results_.add_sums(block, results, sums_);
 }
 
 }  // namespace h5score::run

@@ -30,25 +30,44 @@ class PayloadScorer {
   storage::DecodedBlock block_;
 };
 
+/// A block's results as they travel to the root: scores and behind them the sums of features.
+class BlockResults {
+ public:
+  /// All must outlive it.
+  BlockResults(const ResultLayout& layout, const FeatureStatistics& statistics, const sched::BlockPlan& plan)
+      : layout_(layout), statistics_(statistics), plan_(plan) {}
+
+  [[nodiscard]] u64 bytes(u64 block) const { return score_bytes(block) + statistics_.bytes(block); }
+  [[nodiscard]] BlockPlace place(u64 block, std::span<std::byte> results, BlockSums& sums) const {
+    return {results.first(score_bytes(block)), plan_.range(block).size(),
+            statistics_.sample.takes_block(block) ? &sums : nullptr};
+  }
+  void add_sums(u64 block, std::span<std::byte> results, BlockSums& sums) const {
+    if (statistics_.sample.takes_block(block)) sums.take(results.subspan(score_bytes(block)));
+  }
+
+ private:
+  [[nodiscard]] u64 score_bytes(u64 block) const { return plan_.range(block).size() * layout_.row_bytes; }
+
+  const ResultLayout& layout_;
+  const FeatureStatistics& statistics_;
+  const sched::BlockPlan& plan_;
+};
+
 /// `--io scatter`: the engine's scorer of payloads, whose results are all that it gives.
 class JobScorer final : public BlockScorer {
  public:
   /// All must outlive the scorer.
   JobScorer(const storage::Decoder& decoder, const RowScorer& rows, const ResultLayout& layout,
             const FeatureStatistics& statistics, const sched::BlockPlan& plan, u64 threads)
-      : layout_(layout), statistics_(statistics), plan_(plan), payloads_(decoder, rows, threads), sums_(statistics) {}
+      : results_(layout, statistics, plan), payloads_(decoder, rows, threads), sums_(statistics) {}
 
-  /// Results and behind them the sums of features.
-  [[nodiscard]] u64 result_bytes(u64 block) const override {
-    return plan_.range(block).size() * layout_.row_bytes + statistics_.bytes(block);
-  }
+  [[nodiscard]] u64 result_bytes(u64 block) const override { return results_.bytes(block); }
   void score(u64 block, base::ByteView payload, std::span<std::byte> results, PhaseTimes& phases,
              const Poll& poll) override;
 
  private:
-  const ResultLayout& layout_;
-  const FeatureStatistics& statistics_;
-  const sched::BlockPlan& plan_;
+  BlockResults results_;
   PayloadScorer payloads_;
   BlockSums sums_;
 };

@@ -124,22 +124,22 @@ class ScoreRun {
   }
 
   void prepare() {
+    hosts_ = find_hosts(comm_);
     receive(root_step(comm_,
                       [&] {
                         if (name_node_ == nullptr)
                           throw Error(ExitCode::internal, "rank 0 has no name node",
                                       "the launcher and MPI number the ranks differently");
                         job_ = prepare_job(*name_node_, options_);
-                        const bool scatter = options_.io == "scatter" && comm_.size() > 1;
+                        const bool scatter = options_.io == "scatter" && !hosts_.one();
                         return send(job_.setup, scatter ? decltype(files_){} : job_.input->identities());
                       }),
             setup_, files_);
-    hosts_ = find_hosts(comm_);
     threads_ = options_.threads != 0 ? options_.threads : base::default_threads(hosts_.ranks_on_host(comm_.rank()));
     std::vector<model::Model> models;
     for (const auto& m : setup_.models) models.push_back(m.model);
     backend_ = agree_on_backend(comm_, models, forced_precision(options_.precision));
-    io_ = choose_reading(comm_, hosts_, options_.io, files_);
+    io_ = choose_reading(comm_, hosts_, options_.io, files_, setup_.format.kind != storage::TableKind::sparse);
     const auto bytes = root_step(comm_, [&] {
       layout_ = layout_of(setup_, backend_, options_);
       require_free_names(job_, layout_);
@@ -214,6 +214,7 @@ class ScoreRun {
 
   EngineResult run_blocks_of(const FeatureStatistics& statistics, const EngineOptions& engine, RootParts* root) {
     const LoopParts parts{comm_, setup_, backend_, layout_, statistics, plan_, lanes_, engine};
+    if (io_.page_cache) return run_page_cache(parts, files_, root);
     if (io_.mode == IoMode::scatter) return run_scatter(parts, root);
     const DirectParts direct{files_,
                              places_,

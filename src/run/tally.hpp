@@ -56,6 +56,7 @@ class Tally {
   void add_written(u64 bytes) { bytes_written_ += bytes; }
   /// Bytes that a rank read for itself.
   void add_read(u64 bytes) { bytes_read_ += bytes; }
+  void set_read(u64 bytes) { bytes_read_ = bytes; }
 
   [[nodiscard]] const FlaggedRows& flagged() const { return flagged_; }
   [[nodiscard]] u64 bytes_written() const { return bytes_written_; }

@@ -17,14 +17,14 @@ using base::RowRange;
 
 constexpr u64 tile_rows = 256;
 // What a read brought is still in the L2 cache when it is scored. Short reads cost more than that saves.
-struct PieceBytes {
-  u64 least = 0;
-  u64 each = 0;  ///< of what is read at once
-  u64 most = 0;
-};
-constexpr PieceBytes read_pieces{u64{512} << 10, u64{32} << 10, u64{4} << 20};
-// Mapped rows are in no cache before they are scored: fewer system calls are all that counts.
-constexpr PieceBytes mapped_pieces{u64{2} << 20, u64{64} << 10, u64{8} << 20};
+constexpr u64 piece_bytes = u64{512} << 10;
+constexpr u64 read_bytes = u64{32} << 10;
+constexpr u64 most_piece_bytes = u64{4} << 20;
+// Mapped rows are in no cache before they are scored: fewer system calls are all that counts. Of many columns each row
+// lies on as many pages, and the processor waits for each of their addresses: these are better copied one after
+// another.
+constexpr u64 mapped_piece_bytes = u64{2} << 20;
+constexpr u64 most_mapped_reads = 8;
 
 [[noreturn]] void malformed(const char* why) {
   throw Error(ExitCode::internal, "an assignment is malformed", why);
@@ -89,11 +89,11 @@ void AssignedBlock::choose_size(const RowFormat& run, const Maps& maps) {
   row_bytes_ = run.kind == TableKind::sparse ? sizeof(u64) : 0;
   element_bytes_ = 0;
   chunk_rows_ = 0;
-  // A piece lies within one chunk.
-  bool in_place = std::any_of(whole_.arrays.begin(), whole_.arrays.end(), [&](const AssignedArray& array) {
+  maps_ = std::any_of(whole_.arrays.begin(), whole_.arrays.end(), [&](const AssignedArray& array) {
     return array.file != AssignedArray::enclosed && maps(array.file);
   });
-  u64 reads = 0;  // of chunks with filters there are as many whatever a piece's size is
+  bool in_place = true;  // a piece lies within one chunk
+  u64 reads = 0;         // of chunks with filters there are as many whatever a piece's size is
   u64 largest = 0;
   for (std::size_t i = 0; i < grids_.size(); ++i) {
     const auto& format = format_->arrays[i];
@@ -104,13 +104,15 @@ void AssignedBlock::choose_size(const RowFormat& run, const Maps& maps) {
     }
     row_bytes_ += format.row_bytes();
     in_place &= !grids_[i] ||
-                (format.filters.empty() && grids_[i]->per_row == 1 && grids_[i]->chunk_bytes >= mapped_pieces.least);
+                (format.filters.empty() && grids_[i]->per_row == 1 && grids_[i]->chunk_bytes >= mapped_piece_bytes);
     if (!grids_[i] || !format.filters.empty() || format.row_bytes() <= largest) continue;
     largest = format.row_bytes();
     chunk_rows_ = grids_[i]->chunk[0];
   }
-  const PieceBytes& pieces = in_place ? mapped_pieces : read_pieces;
-  most_bytes_ = std::clamp(base::checked_mul(reads, pieces.each), pieces.least, pieces.most);
+  maps_ &= reads <= most_mapped_reads;
+  most_bytes_ = maps_ && in_place && reads > 0
+                    ? mapped_piece_bytes
+                    : std::clamp(base::checked_mul(reads, read_bytes), piece_bytes, most_piece_bytes);
 }
 
 u64 AssignedBlock::piece_end(u64 begin) const {

@@ -18,6 +18,8 @@ class AssignedBlock {
   using Maps = std::function<bool(u32 file)>;
   /// To be called before piece_end().
   void choose_size(const RowFormat& run, const Maps& maps);
+  /// Whether the block's pieces had better be mapped.
+  [[nodiscard]] bool maps() const { return maps_; }
 
   [[nodiscard]] u64 rows() const { return whole_.header.rows.size(); }
 
@@ -45,10 +47,11 @@ class AssignedBlock {
   Assignment whole_;
   const FileFormat* format_ = nullptr;
   std::vector<std::optional<ChunkGrid>> grids_;  // of each array
-  u64 most_bytes_ = 0;                           // of a piece, decoded
-  u64 row_bytes_ = 0;                            // decoded
-  u64 element_bytes_ = 0;                        // the same of an element of a sparse table
-  u64 chunk_rows_ = 0;                           // 0, or pieces better end where chunks of so many rows do
+  bool maps_ = false;
+  u64 most_bytes_ = 0;     // of a piece, decoded
+  u64 row_bytes_ = 0;      // decoded
+  u64 element_bytes_ = 0;  // the same of an element of a sparse table
+  u64 chunk_rows_ = 0;     // 0, or pieces better end where chunks of so many rows do
 };
 
 }  // namespace h5score::storage

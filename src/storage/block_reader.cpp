@@ -134,7 +134,7 @@ class BlockReader::Impl {
   }
 
   std::optional<ByteView> mapped(u32 number, u64 address, u64 size) {
-    if (!maps(number)) return std::nullopt;
+    if (!block_.maps() || !maps(number)) return std::nullopt;
     const auto start = Clock::now();
     const auto view = mapped_.view(number, descriptor(number), file(number), address, size);
     read_seconds_ += std::chrono::duration<double>(Clock::now() - start).count();

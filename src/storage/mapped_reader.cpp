@@ -2,6 +2,7 @@
 #include "mapped_reader.hpp"
 
 #include "h5score/base/error.hpp"
+#include "h5score/storage/block_reader.hpp"
 
 #include <linux/magic.h>
 #include <sys/mman.h>
@@ -45,12 +46,24 @@ u64 down(u64 value, u64 unit) {
   return value / unit * unit;
 }
 
+bool is_local(const struct statfs& status) {
+  return std::find(local_file_systems.begin(), local_file_systems.end(), static_cast<u64>(status.f_type)) !=
+         local_file_systems.end();
+}
+
 }  // namespace
 
-MappedReader::MappedReader() {
+bool maps_files() {
   const char* const wanted = std::getenv("H5SCORE_MAP");
-  refused_ = wanted != nullptr && std::string_view(wanted) == "off";
+  return wanted == nullptr || std::string_view(wanted) != "off";
 }
+
+bool can_map(const std::string& path) {
+  struct statfs status {};
+  return ::statfs(path.c_str(), &status) == 0 && is_local(status);
+}
+
+MappedReader::MappedReader() : refused_(!maps_files()) {}
 
 MappedReader::~MappedReader() {
   if (arena_ != nullptr) ::munmap(arena_, most_windows * place_bytes);
@@ -60,8 +73,7 @@ bool MappedReader::usable(u32 number, int fd) {
   const auto [found, first] = usable_.try_emplace(number, false);
   if (!first) return found->second && !refused_;
   struct statfs status {};
-  found->second = ::fstatfs(fd, &status) == 0 && std::find(local_file_systems.begin(), local_file_systems.end(),
-                                                           static_cast<u64>(status.f_type)) != local_file_systems.end();
+  found->second = ::fstatfs(fd, &status) == 0 && is_local(status);
   return found->second && !refused_;
 }
 

@@ -28,6 +28,11 @@ void archive(A& ar, FileIdentity& v) {
 /// `host`.
 void check_identity(const FileIdentity& file, const std::string& host);
 
+/// False where H5SCORE_MAP=off in the environment forbids to use pages of files where the page cache has them.
+bool maps_files();
+/// True if a file lies on a local file system, whose pages a BlockReader uses so. False also where it cannot be opened.
+bool can_map(const std::string& path);
+
 /// One thread's reader. Buffers and open files are kept from block to block.
 class BlockReader {
  public:
