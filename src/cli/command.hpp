@@ -3,6 +3,7 @@
 
 #include "h5score/comm/launch.hpp"
 #include "h5score/run/score_job.hpp"
+#include "h5score/run/verify_job.hpp"
 
 #include "options.hpp"
 
@@ -43,10 +44,15 @@ const CommandSpec& inspect_spec();
 std::unique_ptr<Command> make_inspect();
 const CommandSpec& convert_spec();
 std::unique_ptr<Command> make_convert();
+const CommandSpec& verify_spec();
+std::unique_ptr<Command> make_verify();
 
 /// Turns the options of `score` into the job's; throws Error(usage), and Error(no_input) for --input-list. Apart for
 /// tests.
 run::ScoreOptions score_options(const Options& options);
+
+/// Likewise those of `verify`.
+run::VerifyOptions verify_options(const Options& options);
 
 /// The page that `h5score` alone prints.
 std::string short_help();

@@ -8,9 +8,10 @@
 namespace h5score::cli {
 
 std::span<const CommandEntry> commands() {
-  static constexpr std::array<CommandEntry, 3> table{{
+  static constexpr std::array<CommandEntry, 4> table{{
       {score_spec, make_score},
       {inspect_spec, make_inspect},
+      {verify_spec, make_verify},
       {convert_spec, make_convert},
   }};
   return table;

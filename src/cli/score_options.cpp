@@ -215,10 +215,7 @@ run::ScoreOptions score_options(const Options& options) {
   if (options.given("time-limit")) score.time_limit = parse_duration("time-limit", options.value("time-limit"));
   score.report = options.value("report");
   score.view = options.value("view");
-  using run::ProgressMode;
-  score.progress = choice<ProgressMode, 4>(
-      options, "progress", {"auto", "bar", "lines", "none"},
-      {ProgressMode::automatic, ProgressMode::bar, ProgressMode::lines, ProgressMode::none}, score.progress);
+  if (options.given("progress")) score.progress = parse_progress(options.value("progress"));
   read_tuning(options, score);
   check_files(score);
   return score;

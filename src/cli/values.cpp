@@ -175,6 +175,13 @@ run::MissingFeatures parse_missing_features(const std::string& option, const std
   return {.policy = Policy::value, .value = *value};
 }
 
+run::ProgressMode parse_progress(const std::string& text) {
+  using enum run::ProgressMode;
+  static const std::array<std::string, 4> names{"auto", "bar", "lines", "none"};
+  static constexpr std::array modes{automatic, bar, lines, none};
+  return modes[parse_choice("progress", text, names)];
+}
+
 run::ModelArgument parse_model(const std::string& text) {
   const auto equals = text.find('=');
   if (equals == std::string::npos || text.substr(0, equals).find('/') != std::string::npos) {

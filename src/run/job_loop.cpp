@@ -47,24 +47,28 @@ std::vector<BlockScorer*> pointers(const std::vector<std::unique_ptr<Scorer>>& l
   return pointers;
 }
 
-EngineResult run_lanes(const LoopParts& parts, const std::vector<BlockScorer*>& lanes, const RootParts* root,
+EngineResult run_lanes(const LoopParts& parts, const std::vector<BlockScorer*>& lanes, const std::vector<u64>* todo,
                        BlockSource* source, BlockSink* sink) {
   static const std::vector<u64> nothing;
-  return run_blocks(parts.comm, parts.plan, root != nullptr ? root->todo : nothing, source, lanes, sink, parts.engine);
+  return run_blocks(parts.comm, parts.plan, todo != nullptr ? *todo : nothing, source, lanes, sink, parts.engine);
 }
 
 }  // namespace
 
-EngineResult run_scatter(const LoopParts& parts, RootParts* root) {
+EngineResult run_payloads(const LoopParts& parts, const std::vector<u64>* todo, BlockSource* source, BlockSink* sink) {
   const Shared shared(parts);
   std::vector<std::unique_ptr<JobScorer>> lanes;
   for (const u64 threads : parts.lanes)
     lanes.push_back(
         std::make_unique<JobScorer>(shared.decoder, shared.rows, parts.layout, parts.statistics, parts.plan, threads));
-  if (root == nullptr) return run_lanes(parts, pointers(lanes), nullptr, nullptr, nullptr);
+  return run_lanes(parts, pointers(lanes), todo, source, sink);
+}
+
+EngineResult run_scatter(const LoopParts& parts, RootParts* root) {
+  if (root == nullptr) return run_payloads(parts, nullptr, nullptr, nullptr);
   InputSource source(root->input, parts.plan);
   ScoreSink sink(root->file, root->tally, parts.layout, parts.statistics, parts.plan);
-  return run_lanes(parts, pointers(lanes), root, &source, &sink);
+  return run_payloads(parts, &root->todo, &source, &sink);
 }
 
 EngineResult run_page_cache(const LoopParts& parts, const std::vector<storage::FileIdentity>& files, RootParts* root) {
@@ -116,7 +120,8 @@ EngineResult run_direct(const LoopParts& parts, const DirectParts& direct, RootP
     source.emplace(root->input, parts.plan);
     sink.emplace(root->file, root->tally, parts.plan, parts.layout.row_bytes, comm.size());
   }
-  auto result = run_lanes(parts, pointers(lanes), root, source ? &*source : nullptr, sink ? &*sink : nullptr);
+  auto result = run_lanes(parts, pointers(lanes), root != nullptr ? &root->todo : nullptr, source ? &*source : nullptr,
+                          sink ? &*sink : nullptr);
   writer.sync();
   DirectEnd end{.synced = writer.synced(), .buffer_bytes = 0};
   for (const auto& lane : lanes) end.buffer_bytes += lane->buffer_bytes();

@@ -46,6 +46,9 @@ struct DirectParts {
   bool leave_out_missing = false;
 };
 
+/// Collective: `--io scatter` with any source of payloads and any taker of results, which the root gives; null, and no
+/// `todo`, at the other ranks. A block's results are followed by its sums of features.
+EngineResult run_payloads(const LoopParts& parts, const std::vector<u64>* todo, BlockSource* source, BlockSink* sink);
 /// Collective; `root` is null at the other ranks. All results are in the score file, or on their way to its next sync.
 EngineResult run_scatter(const LoopParts& parts, RootParts* root);
 /// The same where IoChoice::page_cache says that the ranks share what the root would send.

@@ -6,6 +6,7 @@
 #include "h5score/run/score_row.hpp"
 
 #include "identity.hpp"
+#include "job_record.hpp"
 
 #include <unistd.h>
 
@@ -154,6 +155,7 @@ storage::ScoreFileSpec describe_output(const PreparedJob& job, const Backend& ba
                            .size = file.size,
                            .mtime_ns = file.mtime_ns});
   spec.identity = identity_json(job, backend, spec, options);
+  spec.options = to_json(options, std::filesystem::current_path().string());
   u64 features = 0;
   for (const auto& bound : job.bound) features += bound.binding.features.size();
   if (features <= most_recorded_features) spec.features = to_json(record_features(job, options.feature_names));

@@ -18,6 +18,7 @@
 #include "job_lanes.hpp"
 #include "job_loop.hpp"
 #include "job_output.hpp"
+#include "job_parts.hpp"
 #include "job_report.hpp"
 #include "job_setup.hpp"
 #include "start_text.hpp"
@@ -33,49 +34,6 @@ namespace {
 
 using base::Error;
 using base::ExitCode;
-
-// The root's step of the preparation. If it fails, every rank throws the same SharedError, so that nobody waits.
-template <class Step>
-base::Bytes root_step(comm::Communicator& comm, Step step) {
-  std::optional<Error> failure;
-  base::Bytes payload;
-  if (comm.root()) {
-    try {
-      payload = step();
-    } catch (const Error& error) {
-      failure = error;
-    }
-  }
-  base::Bytes outcome;
-  if (comm.root()) {
-    base::Writer writer;
-    writer(failure ? static_cast<int>(failure->code()) : 0, failure ? std::string(failure->what()) : std::string());
-    outcome = writer.take();
-  }
-  comm.broadcast(outcome);
-  base::Reader reader(outcome);
-  int code = 0;
-  std::string message;
-  reader(code, message);
-  if (code != 0) throw SharedError(static_cast<ExitCode>(code), message);
-  comm.broadcast(payload);
-  return payload;
-}
-
-std::optional<model::Precision> forced_precision(PrecisionChoice choice) {
-  if (choice == PrecisionChoice::float32) return model::Precision::float32;
-  if (choice == PrecisionChoice::float64) return model::Precision::float64;
-  return std::nullopt;
-}
-
-ResultLayout layout_of(const JobSetup& setup, const Backend& backend, const ScoreOptions& options) {
-  std::vector<std::vector<model::ResultColumn>> columns;
-  for (const auto& evaluator : backend.evaluators) columns.push_back(evaluator->columns());
-  std::vector<PassthroughShape> passthrough;
-  for (const auto& column : setup.format.passthrough)
-    passthrough.push_back({column.type, column.row_bytes() / column.type.size, !column.row_shape.empty()});
-  return make_result_layout(columns, options.write, passthrough);
-}
 
 // Scores the golden rows of every model: one line each. A model that does not reproduce them ends the run.
 std::vector<std::string> self_tests(const JobSetup& setup, const Backend& backend) {
@@ -141,7 +99,7 @@ class ScoreRun {
     backend_ = agree_on_backend(comm_, models, forced_precision(options_.precision));
     io_ = choose_reading(comm_, hosts_, options_.io, files_, setup_.format.kind != storage::TableKind::sparse);
     const auto bytes = root_step(comm_, [&] {
-      layout_ = layout_of(setup_, backend_, options_);
+      layout_ = layout_of(setup_, backend_, options_.write);
       require_free_names(job_, layout_);
       tests_ = self_tests(setup_, backend_);
       double flops = 0;
@@ -149,7 +107,7 @@ class ScoreRun {
       const auto plan = plan_blocks(*job_.input, flops, layout_.row_bytes, options_);
       return send(plan.boundaries, plan.groups);
     });
-    layout_ = layout_of(setup_, backend_, options_);
+    layout_ = layout_of(setup_, backend_, options_.write);
     receive(bytes, plan_.boundaries, plan_.groups);
   }
 
@@ -189,7 +147,7 @@ class ScoreRun {
   }
 
   int loop() {
-    const FeatureStatistics statistics = feature_statistics();
+    const FeatureStatistics statistics = statistics_of(setup_, backend_, plan_);
     if (!comm_.root()) {
       run_blocks_of(statistics, engine_options(nullptr, nullptr), nullptr);
       comm_.barrier();  // nobody leaves before the root has finished the file
@@ -239,18 +197,6 @@ class ScoreRun {
     std::fflush(stdout);
   }
 
-  [[nodiscard]] FeatureStatistics feature_statistics() const {
-    FeatureStatistics statistics;
-    double flops = 0;
-    for (u64 i = 0; i < setup_.models.size(); ++i) {
-      statistics.features.push_back(backend_.evaluators[i]->features());
-      statistics.ranges.push_back(model::feature_range(setup_.models[i].model));
-      flops += backend_.evaluators[i]->flops_per_row();
-    }
-    statistics.sample = plan_feature_sample(plan_, statistics.all_features(), flops);
-    return statistics;
-  }
-
   EngineOptions engine_options(Progress* progress, const Tally* tally) {
     EngineOptions engine;
     engine.schedule = options_.schedule;
@@ -286,19 +232,6 @@ class ScoreRun {
     const std::string why = stop_signal() != 0 ? fmt::format("signal {}", stop_signal()) : std::string("time limit");
     const std::string advice = resume_command(options_);
     std::fputs(fmt::format("h5score: stopped early ({}); resume with: {}\n", why, advice).c_str(), stderr);
-  }
-
-  template <class... T>
-  static base::Bytes send(const T&... values) {
-    base::Writer writer;
-    writer(values...);
-    return writer.take();
-  }
-  template <class... T>
-  static void receive(base::ByteView bytes, T&... values) {
-    base::Reader reader(bytes);
-    reader(values...);
-    reader.expect_end();
   }
 
   comm::Communicator& comm_;

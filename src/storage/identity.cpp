@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace h5score::storage {
 namespace {
 
@@ -30,22 +32,33 @@ std::string shown(const json& fields, const std::string& name) {
 
 }  // namespace
 
-void require_same_identity(const std::string& part_path, const std::string& in_part, const std::string& now) {
+std::vector<IdentityDifference> identity_differences(const std::string& part_path, const std::string& in_part,
+                                                     const std::string& now) {
   const json there = parse(in_part, part_path + ": the identity").flatten();
   const json here = parse(now, "the identity of this run").flatten();
   json names = there;
   names.update(here);
-  std::string differences;
-  std::size_t count = 0;
-  for (const auto& [name, unused] : names.items()) {
-    if (there.contains(name) && here.contains(name) && there[name] == here[name]) continue;
-    if (++count > most_named) continue;
-    if (count > 1) differences += "; ";
-    differences += name.substr(1) + ": there " + shown(there, name) + ", now " + shown(here, name);
+  std::vector<IdentityDifference> differences;
+  for (const auto& [name, unused] : names.items())
+    if (!there.contains(name) || !here.contains(name) || there[name] != here[name])
+      differences.push_back({name.substr(1), shown(there, name), shown(here, name)});
+  return differences;
+}
+
+std::string to_text(const std::vector<IdentityDifference>& differences) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(differences.size(), most_named); ++i) {
+    const auto& d = differences[i];
+    text += (i == 0 ? "" : "; ") + d.field + ": there " + d.there + ", now " + d.now;
   }
-  if (count > most_named) differences += "; and " + std::to_string(count - most_named) + " more";
-  if (count > 0)
-    throw base::Error(base::ExitCode::usage, part_path + ": this run cannot continue it", differences,
+  if (differences.size() > most_named) text += "; and " + std::to_string(differences.size() - most_named) + " more";
+  return text;
+}
+
+void require_same_identity(const std::string& part_path, const std::string& in_part, const std::string& now) {
+  const auto differences = identity_differences(part_path, in_part, now);
+  if (!differences.empty())
+    throw base::Error(base::ExitCode::usage, part_path + ": this run cannot continue it", to_text(differences),
                       "run with the same model, input and options, or start anew with --overwrite");
 }
 

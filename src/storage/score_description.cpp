@@ -41,6 +41,7 @@ class ScoreReader {
     check_version();
     result_.identity = read_text(layout::identity);
     if (h5::exists(file_, layout::features)) result_.features = read_text(layout::features);
+    if (h5::exists(file_, layout::options)) result_.options = read_text(layout::options);
     read_boundaries();
     result_.ledger_extent = extent_of(layout::ledger, h5::open_dataset(file_, layout::ledger), 8);
     result_.ledger = read_numbers(layout::ledger);

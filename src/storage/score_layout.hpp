@@ -18,6 +18,7 @@ inline constexpr const char* inputs = "/inputs";
 inline constexpr const char* group = "/h5score";
 inline constexpr const char* identity = "/h5score/identity";
 inline constexpr const char* features = "/h5score/features";
+inline constexpr const char* options = "/h5score/options";
 inline constexpr const char* boundaries = "/h5score/boundaries";
 inline constexpr const char* ledger = "/h5score/ledger";
 inline constexpr const char* runs = "/h5score/runs";

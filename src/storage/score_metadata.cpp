@@ -139,6 +139,7 @@ class MetadataWriter {
     const Handle u64_type = h5::datatype({.kind = base::ElementKind::unsigned_integer, .size = 8});
     fill(identity, u8_type, spec_.identity.size(), spec_.identity.data());
     fill(features, u8_type, spec_.features.size(), spec_.features.data());
+    fill(options, u8_type, spec_.options.size(), spec_.options.data());
     fill(boundaries, u64_type, spec_.boundaries.size(), spec_.boundaries.data());
     static_cast<void>(create(ledger, u64_type, {spec_.boundaries.size() - 1}));
     static_cast<void>(create(runs, run_type(), {run_slots}));

@@ -70,7 +70,7 @@ def test_no_arguments_prints_short_help_and_fails():
     done = run(code=USAGE)
     assert done.stdout == ""
     assert "Usage: h5score COMMAND" in done.stderr
-    for command in ("score", "inspect", "convert"):
+    for command in ("score", "inspect", "verify", "convert"):
         assert re.search(rf"^  {command} ", done.stderr, re.M)
 
 
@@ -79,7 +79,7 @@ def test_help_goes_to_standard_output(args):
     assert "Usage: h5score COMMAND" in run(*args).stdout
 
 
-@pytest.mark.parametrize("command", ["score", "predict", "inspect", "convert"])
+@pytest.mark.parametrize("command", ["score", "predict", "inspect", "verify", "convert"])
 @pytest.mark.parametrize("columns", [80, 160])
 def test_help_of_each_command(command, columns):
     text = run(command, "--help", columns=columns).stdout
@@ -90,7 +90,7 @@ def test_help_of_each_command(command, columns):
 
 def test_only_what_works_is_listed():
     text = run("--help").stdout + run("score", "--help").stdout
-    for later in ("verify", "evaluate", "train ", "--compress", "--trace"):
+    for later in ("evaluate", "train ", "--trace"):
         assert later not in text
 
 

@@ -96,6 +96,7 @@ struct ScoreDescription {
   Extent runs_extent;
   std::string identity;  ///< JSON
   std::string features;  ///< JSON: how the models' features were made; empty in files of versions that did not note it
+  std::string options;   ///< JSON: what the first run was asked for; likewise
 
   [[nodiscard]] u64 blocks() const { return boundaries.size() - 1; }
   [[nodiscard]] u64 blocks_done() const;
@@ -125,6 +126,17 @@ std::vector<ScoreValues> read_score_row(const std::string& path, const std::vect
 base::Bytes read_score_row_handler(base::ByteView request);
 base::Bytes score_row_request(const std::string& path, u64 row);
 
+/// A field of two identities that is not the same, as JSON pointer without the first '/', and its two values.
+struct IdentityDifference {
+  std::string field;
+  std::string there;  ///< in the file
+  std::string now;
+};
+/// Throws Error(data) where one of the texts is no JSON.
+std::vector<IdentityDifference> identity_differences(const std::string& part_path, const std::string& in_part,
+                                                     const std::string& now);
+/// The first three, in words.
+std::string to_text(const std::vector<IdentityDifference>& differences);
 /// Throws Error(usage) unless both JSON texts agree in every field; names up to three fields that differ (as JSON
 /// pointers) with both values.
 void require_same_identity(const std::string& part_path, const std::string& in_part, const std::string& now);
@@ -156,7 +168,7 @@ void archive(A& ar, Extent& v) {
 template <class A>
 void archive(A& ar, ScoreDescription& v) {
   ar(v.path, v.inode, v.file_size, v.rows, v.columns, v.column_extents, v.tables, v.inputs, v.boundaries, v.ledger,
-     v.ledger_extent, v.runs, v.runs_extent, v.identity, v.features);
+     v.ledger_extent, v.runs, v.runs_extent, v.identity, v.features, v.options);
 }
 
 }  // namespace h5score::storage

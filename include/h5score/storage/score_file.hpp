@@ -25,6 +25,7 @@ struct ScoreFileSpec {
   std::vector<InputRecord> inputs;
   std::string identity;  ///< JSON: all that a resumed run must agree with
   std::string features;  ///< JSON: how the models' features were made, for `inspect --row`
+  std::string options;   ///< JSON: what was asked for, for `verify` and for resuming
 };
 
 enum class FileLocking : base::u8 {
