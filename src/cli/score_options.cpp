@@ -68,6 +68,9 @@ std::vector<OptionSpec> option_table() {
       {"missing-value", 0, list, "V", "values that mean missing, besides NaN: 99 or -9999,-99"},
       {"fill", 0, list, "NAME=V",
        "the value that a column's missing values take (a feature's, where no column has the name)"},
+      {"compress", 0, value, "gzip:N",
+       "compress the finished file with gzip, N from 1 (fast) to 9 (small): a checked copy takes its name. Until then "
+       "both need space"},
       {"resume", 0, flag, "", "go on with FILE.part of an earlier run that was stopped; any number of ranks"},
       {"overwrite", 0, flag, "", "replace an existing score file (only once the new one is complete)"},
       {"dry-run", 0, flag, "", "show what feeds which feature, score five rows, tell size and memory; write nothing"},
@@ -154,7 +157,7 @@ void check_files(const run::ScoreOptions& score) {
   check_output("output", score.output, score.inputs, "an input");
   check_output("output", score.output, models, "a model");
   // Until the output is complete it is under these names, and a resumed run reads what it finds there.
-  const std::array parts{score.output + ".part", score.output + ".part.tmp"};
+  const std::array parts{score.output + ".part", score.output + ".part.tmp", score.output + ".part.copy"};
   for (const auto& part : parts) {
     check_output("output", part, score.inputs, "an input");
     check_output("output", part, models, "a model");
@@ -209,6 +212,7 @@ run::ScoreOptions score_options(const Options& options) {
   if (options.given("rows")) score.rows = parse_range("rows", options.value("rows"));
   score.passthrough = options.list("passthrough");
   read_missing(options, score);
+  if (options.given("compress")) score.compress = parse_compression(options.value("compress"));
   score.resume = options.flag("resume");
   score.overwrite = options.flag("overwrite");
   score.dry_run = options.flag("dry-run");

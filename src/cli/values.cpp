@@ -175,6 +175,13 @@ run::MissingFeatures parse_missing_features(const std::string& option, const std
   return {.policy = Policy::value, .value = *value};
 }
 
+base::u32 parse_compression(const std::string& text) {
+  if (text.size() != 6 || !text.starts_with("gzip:") || text[5] < '1' || text[5] > '9')
+    throw Error(ExitCode::usage, fmt::format("--compress {}", text), "it is not gzip:N with N from 1 to 9",
+                "say for example --compress gzip:4");
+  return static_cast<base::u32>(text[5] - '0');
+}
+
 run::ProgressMode parse_progress(const std::string& text) {
   using enum run::ProgressMode;
   static const std::array<std::string, 4> names{"auto", "bar", "lines", "none"};

@@ -28,6 +28,8 @@ std::vector<double> parse_numbers(const std::string& option, std::span<const std
 std::vector<run::FillValue> parse_fills(const std::string& option, std::span<const std::string> arguments);
 /// "error", "mean" or a number (nan: missing).
 run::MissingFeatures parse_missing_features(const std::string& option, const std::string& text);
+/// What --compress says, "gzip:N" with N from 1 to 9: N.
+base::u32 parse_compression(const std::string& text);
 /// What --progress says: auto, bar, lines or none.
 run::ProgressMode parse_progress(const std::string& text);
 /// "FILE" or "NAME=FILE". What stands before the first '=' is a name if it has no '/'.

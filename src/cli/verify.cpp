@@ -24,7 +24,7 @@ class Verify final : public Command {
     run::end_on_signals();
     h5::initialise();
     std::optional<h5::Sandbox> name_node;  // before MPI_Init, which the child must not inherit
-    if (invocation.root()) name_node.emplace(run::verify_functions());
+    if (invocation.root()) name_node.emplace(run::name_node_functions());
     return run_on_ranks(invocation.launch, [&](comm::Communicator& comm) {
       return run::verify(comm, name_node ? &*name_node : nullptr, options_);
     });

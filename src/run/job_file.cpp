@@ -2,6 +2,7 @@
 #include "job_file.hpp"
 
 #include "h5score/base/archive.hpp"
+#include "h5score/base/error.hpp"
 
 #include "job_output.hpp"
 
@@ -49,6 +50,20 @@ bool exists(const std::string& path) {
   return std::filesystem::exists(path, unreadable);
 }
 
+// A run may be killed after its compressed copy got the output's name and before it removed the part file. True if so,
+// and the part file is gone now. Another output of this name is for open_output() to refuse.
+bool removed_finished_part(h5::Sandbox& name_node, const std::string& identity, const ScoreOptions& options) {
+  if (options.overwrite) return false;
+  try {
+    const auto output = read_part(name_node, options.output);
+    const auto part = read_part(name_node, storage::part_path(options.output));
+    const bool same = output.identity == identity && part.identity == identity && output.ledger == part.ledger;
+    return same && output.complete() && storage::remove_finished_part(options.output, part);
+  } catch (const base::Error&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 Output open_output(const comm::Communicator& comm, h5::Sandbox& name_node, const storage::ScoreFileSpec& spec,
@@ -75,7 +90,8 @@ Output open_output(const comm::Communicator& comm, h5::Sandbox& name_node, const
 }
 
 bool already_complete(h5::Sandbox& name_node, const std::string& identity, const ScoreOptions& options) {
-  if (!options.resume || !exists(options.output) || exists(storage::part_path(options.output))) return false;
+  if (!options.resume || !exists(options.output)) return false;
+  if (exists(storage::part_path(options.output)) && !removed_finished_part(name_node, identity, options)) return false;
   const auto description = read_part(name_node, options.output);
   storage::require_same_identity(options.output, description.identity, identity);
   fmt::print("{} is complete already: {} rows; nothing to do\n", options.output, description.rows);

@@ -7,6 +7,7 @@
 #include "h5score/storage/name_node.hpp"
 #include "h5score/storage/score_description.hpp"
 #include "h5score/storage/score_view.hpp"
+#include "h5score/storage/stored_rows.hpp"
 
 #include "missing_values.hpp"
 
@@ -62,6 +63,7 @@ std::map<std::string, h5::Sandbox::Function> name_node_functions() {
   };
   functions["read_scores"] = storage::read_scores_handler;
   functions.merge(storage::view_functions());
+  functions.merge(storage::stored_rows_functions());
   return functions;
 }
 

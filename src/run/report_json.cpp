@@ -52,6 +52,7 @@ Json options_json(const ScoreOptions& o) {
           {"input", o.inputs},
           {"dataset", o.dataset},
           {"output", o.output},
+          {"compress", o.compress == 0 ? Json() : Json("gzip:" + std::to_string(o.compress))},
           {"write", o.write},
           {"features", o.features},
           {"feature_names", o.feature_names},

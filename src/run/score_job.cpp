@@ -11,6 +11,7 @@
 
 #include "backend.hpp"
 #include "clock.hpp"
+#include "compress_job.hpp"
 #include "dry_run_job.hpp"
 #include "io_choice.hpp"
 #include "job_file.hpp"
@@ -122,11 +123,11 @@ class ScoreRun {
   // Creates or reopens the part file at the root; false if there is nothing to do.
   bool open() {
     const auto bytes = root_step(comm_, [&] {
-      const auto spec = describe_output(job_, backend_, layout_, plan_, options_);
-      view_ = describe_view(job_, spec, options_);
+      spec_ = describe_output(job_, backend_, layout_, plan_, options_);
+      view_ = describe_view(job_, spec_, options_);
       check_beside();
-      if (already_complete(*name_node_, spec.identity, options_)) return base::Bytes{};
-      output_ = open_output(comm_, *name_node_, spec, plan_, options_);
+      if (already_complete(*name_node_, spec_.identity, options_)) return base::Bytes{};
+      output_ = open_output(comm_, *name_node_, spec_, plan_, options_);
       todo_ = output_.file->todo();
       print_start(job_, tests_, options_);
       return send(output_.plan.boundaries, output_.plan.groups, output_.file->places(), u64{todo_.size()},
@@ -149,7 +150,8 @@ class ScoreRun {
   int loop() {
     const FeatureStatistics statistics = statistics_of(setup_, backend_, plan_);
     if (!comm_.root()) {
-      run_blocks_of(statistics, engine_options(nullptr, nullptr), nullptr);
+      const auto result = run_blocks_of(statistics, engine_options(nullptr, nullptr), nullptr);
+      if (!result.stopped && options_.compress != 0) write_compressed(comm_, compress_options(), nullptr);
       comm_.barrier();  // nobody leaves before the root has finished the file
       return 0;
     }
@@ -157,17 +159,37 @@ class ScoreRun {
     Tally tally(statistics, plan_, todo_, options_.missing == MissingPolicy::error ? &finder : nullptr);
     Progress progress(options_.progress, plan_.rows(), output_.resumed_rows);
     RootParts root{*job_.input, *output_.file, tally, todo_};
-    const auto result = run_blocks_of(statistics, engine_options(&progress, &tally), &root);
+    auto result = run_blocks_of(statistics, engine_options(&progress, &tally), &root);
     progress.finish();
     job_.input->check_unchanged();
     if (result.stopped)
       output_.file->suspend();
-    else
+    else if (options_.compress == 0)
       output_.file->finish();
+    else
+      result.stopped = !compress();
     comm_.barrier();
     report(result, tally);
     if (!result.stopped) write_view();
     return result.stopped ? static_cast<int>(ExitCode::stopped) : 0;
+  }
+
+  // At the root: a copy with compressed columns takes the output's name. False: stopped.
+  bool compress() {
+    output_.file->seal();
+    CompressRoot root{*name_node_, *output_.file, spec_, options_.output};
+    return write_compressed(comm_, compress_options(), &root);
+  }
+
+  [[nodiscard]] CompressOptions compress_options() const {
+    CompressOptions compress{.level = options_.compress, .threads = threads_, .engine = {}};
+    compress.engine.memory_per_rank = options_.memory_per_rank;
+    if (comm_.root()) compress.engine.stop_requested = [this] { return stop_requested(); };
+    return compress;
+  }
+
+  [[nodiscard]] bool stop_requested() const {
+    return stop_signal() != 0 || (options_.time_limit > 0 && now() - start_ > options_.time_limit);
   }
 
   EngineResult run_blocks_of(const FeatureStatistics& statistics, const EngineOptions& engine, RootParts* root) {
@@ -203,9 +225,7 @@ class ScoreRun {
     engine.memory_per_rank = options_.memory_per_rank;
     engine.node_memory = io_.mode == IoMode::scatter;  // assignments are small
     if (progress == nullptr) return engine;
-    engine.stop_requested = [this] {
-      return stop_signal() != 0 || (options_.time_limit > 0 && now() - start_ > options_.time_limit);
-    };
+    engine.stop_requested = [this] { return stop_requested(); };
     engine.on_progress = [this, progress, tally](u64 /*blocks*/, u64 rows) {
       progress->update(output_.resumed_rows + rows, bytes_read(*tally));
     };
@@ -251,7 +271,8 @@ class ScoreRun {
   std::vector<std::string> tests_;
   Output output_;
   std::vector<u64> todo_;
-  storage::ViewSpec view_;  ///< root only
+  storage::ScoreFileSpec spec_;  ///< root only, like view_
+  storage::ViewSpec view_;
   u64 threads_ = 1;
   std::vector<u64> lanes_;
 };

@@ -204,12 +204,6 @@ class VerifyRun {
 
 }  // namespace
 
-std::map<std::string, h5::Sandbox::Function> verify_functions() {
-  auto functions = name_node_functions();
-  functions.merge(storage::stored_rows_functions());
-  return functions;
-}
-
 int verify(comm::Communicator& comm, h5::Sandbox* name_node, const VerifyOptions& options) {
   return VerifyRun(comm, name_node, options).run();
 }

@@ -3,6 +3,7 @@
 
 #include "h5score/base/error.hpp"
 #include "h5score/base/output_path.hpp"
+#include "h5score/storage/compressed_copy.hpp"
 
 #include "score_layout.hpp"
 
@@ -123,6 +124,13 @@ PosixFile hold_old_part(PosixCalls& calls, const std::string& output, const Scor
   return old;
 }
 
+// A compressed copy that a killed run left. Whoever holds the lock of OUT.part may remove it.
+void remove_old_copy(const std::string& output) {
+  const std::string path = copy_path(output);
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT)
+    throw Error(ExitCode::cant_create, path + ": cannot be removed", base::errno_text(errno));
+}
+
 void check_spec(const ScoreFileSpec& spec) {
   const auto& b = spec.boundaries;
   bool good = !b.empty() && b.front() == 0 && b.back() == spec.rows;
@@ -166,6 +174,7 @@ PosixFile create_part_file(PosixCalls& calls, const std::string& output, const S
   try {
     const PosixFile old = hold_old_part(calls, output, options);
     fill(calls, file, output, spec, options);
+    remove_old_copy(output);
   } catch (const Error& error) {
     if (file.path() != part_path(output) && file.is_at_path()) static_cast<void>(::unlink(file.path().c_str()));
     throw Error(error.code() == ExitCode::internal ? ExitCode::internal : ExitCode::cant_create, error.what());
@@ -181,7 +190,18 @@ PosixFile open_part_file(PosixCalls& calls, const std::string& output, const Sco
   const struct stat status = file.status();
   if (!file.is_at_path() || status.st_ino != part.inode || static_cast<u64>(status.st_size) != part.file_size)
     throw Error(ExitCode::data, file.path() + ": changed while it was opened", {}, "see whether another run writes it");
+  remove_old_copy(output);
   return file;
+}
+
+bool remove_finished_part(const std::string& output, const ScoreDescription& part, PosixCalls& calls) {
+  const PosixFile file(calls, part_path(output), O_RDWR);
+  if (file.try_lock() == LockResult::held_by_another) return false;
+  if (!file.is_at_path() || file.status().st_ino != part.inode) return false;
+  if (::unlink(file.path().c_str()) != 0) return false;
+  remove_old_copy(output);
+  sync_folder(calls, folder_of(output));
+  return true;
 }
 
 void publish(PosixCalls& calls, PosixFile& file, const std::string& output, bool overwrite) {
@@ -189,7 +209,7 @@ void publish(PosixCalls& calls, PosixFile& file, const std::string& output, bool
   if (!file.is_at_path()) throw Error(ExitCode::io, part + ": was replaced or removed during the run");
   if (!file.rename(output, overwrite))
     throw Error(ExitCode::cant_create, output + ": appeared while the run wrote its scores", {},
-                "the complete scores are in " + part + ": rename it");
+                "the complete scores are in " + part_path(output) + ": rename it");
   sync_folder(calls, folder_of(output));
 }
 

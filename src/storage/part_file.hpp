@@ -15,7 +15,7 @@ PosixFile create_part_file(PosixCalls& calls, const std::string& output, const S
 PosixFile open_part_file(PosixCalls& calls, const std::string& output, const ScoreDescription& part,
                          const ScoreFileOptions& options);
 
-/// Renames OUT.part to OUT and makes that durable; see ScoreFile::finish.
+/// Renames OUT.part, or a copy of it, to OUT and makes that durable; see ScoreFile::finish.
 void publish(PosixCalls& calls, PosixFile& file, const std::string& output, bool overwrite);
 
 }  // namespace h5score::storage

@@ -9,7 +9,10 @@
 #include "part_file.hpp"
 #include "score_layout.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <future>
@@ -56,7 +59,11 @@ class ScoreFile::Impl {
   void write_rest(u64 offset, ByteView bytes, const Poll& poll);
   void written(u64 block, u32 crc);
   void suspend();
+  void seal();
   void finish();
+  void finish_as(PosixFile& copy);
+  [[nodiscard]] const ScoreDescription& description() const { return description_; }
+  [[nodiscard]] const PosixFile& file() const { return file_; }
 
  private:
   [[nodiscard]] u64 rows(u64 block) const { return boundaries().at(block + 1) - boundaries()[block]; }
@@ -73,6 +80,8 @@ class ScoreFile::Impl {
   void write_record() const;
   void end_run();
 
+  [[nodiscard]] PosixCalls& calls() const { return options_.calls != nullptr ? *options_.calls : PosixCalls::system(); }
+
   std::string output_;
   ScoreFileOptions options_;
   ScoreDescription description_;  // its ledger is what the file's ledger says
@@ -86,6 +95,7 @@ class ScoreFile::Impl {
   std::vector<std::pair<u64, u32>> syncing_;  // written before the sync that is under way
   Clock::time_point last_sync_ = Clock::now();
   bool unusable_ = false;
+  bool sealed_ = false;
   RunFacts run_;
   u64 run_slot_ = 0;
   std::future<void> sync_;  // last: waits for the helper thread before the file is closed
@@ -282,7 +292,7 @@ void ScoreFile::Impl::suspend() {
   file_.close();
 }
 
-void ScoreFile::Impl::finish() {
+void ScoreFile::Impl::seal() {
   settle();
   std::vector<u64> stored(description_.ledger.size());
   file_.read(writable_bytes(stored), description_.ledger_extent.offset);
@@ -293,8 +303,23 @@ void ScoreFile::Impl::finish() {
   if (const auto size = static_cast<u64>(file_.status().st_size); size != size_)
     throw Error(ExitCode::io, file_.path() + ": was cut or grown by another program during the run",
                 "it has " + std::to_string(size) + " bytes instead of " + std::to_string(size_));
-  auto& calls = options_.calls != nullptr ? *options_.calls : PosixCalls::system();
-  publish(calls, file_, output_, options_.overwrite);
+  sealed_ = true;
+}
+
+void ScoreFile::Impl::finish() {
+  if (!sealed_) seal();
+  publish(calls(), file_, output_, options_.overwrite);
+  file_.close();
+}
+
+void ScoreFile::Impl::finish_as(PosixFile& copy) {
+  if (!sealed_) throw Error(ExitCode::internal, file_.path() + ": a copy was made of an unfinished file");
+  publish(calls(), copy, output_, options_.overwrite);
+  copy.close();
+  if (file_.is_at_path() && ::unlink(file_.path().c_str()) != 0)
+    throw Error(ExitCode::io, file_.path() + ": cannot be removed", base::errno_text(errno),
+                output_ + " is complete: remove it by hand");
+  sync_folder(calls(), folder_of(output_));
   file_.close();
 }
 
@@ -352,8 +377,20 @@ void ScoreFile::written(u64 block, u32 crc) {
 void ScoreFile::suspend() {
   impl_->suspend();
 }
+void ScoreFile::seal() {
+  impl_->seal();
+}
 void ScoreFile::finish() {
   impl_->finish();
+}
+void ScoreFile::finish_as(PosixFile& copy) {
+  impl_->finish_as(copy);
+}
+const ScoreDescription& ScoreFile::description() const {
+  return impl_->description();
+}
+const PosixFile& ScoreFile::file() const {
+  return impl_->file();
 }
 
 }  // namespace h5score::storage

@@ -53,7 +53,12 @@ h5::Handle file_access();
 /// destroy it.
 void require_consistent(const ScoreDescription& scores);
 
+/// The same for compressed copies: objects follow each other closely.
+h5::Handle dense_file_access();
+
 /// Writes all metadata and the small tables of a new score file into the empty file `path` and closes it.
 void write_metadata(const std::string& path, const ScoreFileSpec& spec);
+/// The same, and leaves the file open.
+h5::Handle open_with_metadata(const std::string& path, const ScoreFileSpec& spec);
 
 }  // namespace h5score::storage::layout

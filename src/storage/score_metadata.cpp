@@ -1,6 +1,7 @@
 // Writes a new score file's metadata: every dataset allocated, the small tables filled, the results left as they are.
 #include "h5score/base/narrow.hpp"
 #include "h5score/h5/io.hpp"
+#include "h5score/storage/compressed_copy.hpp"
 
 #include "axis_names.hpp"
 #include "dimension_scales.hpp"
@@ -66,7 +67,8 @@ class MetadataWriter {
   }
 
  private:
-  Handle create(const std::string& path, const Handle& type, const std::vector<u64>& shape) const {
+  // `chunk_rows`: compressed in chunks of so many rows; 0: in one piece.
+  Handle create(const std::string& path, const Handle& type, const std::vector<u64>& shape, u64 chunk_rows = 0) const {
     const std::string what = "the dataset " + path + " cannot be created";
     const std::vector<hsize_t> extents(shape.begin(), shape.end());
     const Handle space(H5Screate_simple(base::narrow<int>(extents.size()), extents.data(), nullptr), what,
@@ -74,13 +76,26 @@ class MetadataWriter {
     const Handle links(H5Pcreate(H5P_LINK_CREATE), what, ExitCode::internal);
     check(H5Pset_create_intermediate_group(links.get(), 1), what, ExitCode::internal);
     const Handle creation(H5Pcreate(H5P_DATASET_CREATE), what, ExitCode::internal);
-    check(H5Pset_layout(creation.get(), H5D_CONTIGUOUS), what, ExitCode::internal);
-    check(H5Pset_alloc_time(creation.get(), H5D_ALLOC_TIME_EARLY), what, ExitCode::internal);
+    if (chunk_rows != 0)
+      compress(creation, type, extents, chunk_rows, what);
+    else
+      check(H5Pset_layout(creation.get(), H5D_CONTIGUOUS), what, ExitCode::internal);
+    const auto allocated = chunk_rows != 0 ? H5D_ALLOC_TIME_INCR : H5D_ALLOC_TIME_EARLY;
+    check(H5Pset_alloc_time(creation.get(), allocated), what, ExitCode::internal);
     if (H5Tis_variable_str(type.get()) <= 0)  // pointers into a heap must begin as none
       check(H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER), what, ExitCode::internal);
     check(H5Pset_obj_track_times(creation.get(), 0), what, ExitCode::internal);
     return {H5Dcreate2(file_.get(), path.c_str(), type.get(), space.get(), links.get(), creation.get(), H5P_DEFAULT),
             what, ExitCode::cant_create};
+  }
+
+  void compress(const Handle& creation, const Handle& type, std::vector<hsize_t> chunk, u64 chunk_rows,
+                const std::string& what) const {
+    chunk[0] = chunk_rows;
+    check(H5Pset_chunk(creation.get(), base::narrow<int>(chunk.size()), chunk.data()), what, ExitCode::cant_create);
+    if (H5Tget_class(type.get()) != H5T_STRING && H5Tget_size(type.get()) > 1)
+      check(H5Pset_shuffle(creation.get()), what, ExitCode::internal);
+    check(H5Pset_deflate(creation.get(), spec_.gzip), what, ExitCode::internal);
   }
 
   void fill(const std::string& path, const Handle& type, u64 size, const void* values) const {
@@ -154,7 +169,10 @@ class MetadataWriter {
   void write_column(const ScoreColumn& column, const std::string& row) {
     std::vector<u64> shape{spec_.rows};
     shape.insert(shape.end(), column.row_shape.begin(), column.row_shape.end());
-    const Handle dataset = create(column.path, h5::datatype(column.type), shape);
+    const u64 row_bytes = column.row_bytes();
+    const bool compressed = spec_.gzip != 0 && spec_.rows != 0 && row_bytes != 0;
+    const u64 chunk_rows = compressed ? rows_per_chunk(spec_.rows, row_bytes) : 0;
+    const Handle dataset = create(column.path, h5::datatype(column.type), shape, chunk_rows);
     for (const auto& attribute : column.attributes) write_attribute(dataset, column, attribute);
     std::vector<std::string> axes(shape.size());
     axes[0] = row;
@@ -215,11 +233,17 @@ class MetadataWriter {
 
 }  // namespace
 
-void write_metadata(const std::string& path, const ScoreFileSpec& spec) {
+Handle open_with_metadata(const std::string& path, const ScoreFileSpec& spec) {
   h5::initialise();
-  Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, file_access().get()), path + ": cannot be created",
+  const Handle access = spec.gzip != 0 ? dense_file_access() : file_access();
+  Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), path + ": cannot be created",
               ExitCode::cant_create);
   MetadataWriter(file, spec).write();
+  return file;
+}
+
+void write_metadata(const std::string& path, const ScoreFileSpec& spec) {
+  Handle file = open_with_metadata(path, spec);
   file.close(path + ": cannot be written");
 }
 

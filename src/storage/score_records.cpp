@@ -123,4 +123,10 @@ Handle file_access() {
   return access;
 }
 
+Handle dense_file_access() {
+  Handle access = file_access();
+  check(H5Pset_alignment(access.get(), 1, 1), "a file access list cannot be made", ExitCode::internal);
+  return access;
+}
+
 }  // namespace h5score::storage::layout

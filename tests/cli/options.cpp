@@ -87,6 +87,49 @@ TEST(ScoreOptions, EveryEverydayOptionArrives) {
   EXPECT_EQ(got.progress, run::ProgressMode::none);
 }
 
+TEST(ScoreOptions, CompressionIsALevelOfGzip) {
+  EXPECT_EQ(score({}).compress, 0U);
+  EXPECT_EQ(score({"--compress", "gzip:1"}).compress, 1U);
+  EXPECT_EQ(score({"--compress", "gzip:9"}).compress, 9U);
+  for (const char* wrong : {"gzip", "gzip:", "gzip:0", "gzip:10", "gzip:a", "zstd:3", "4"})
+    EXPECT_THROW(score({"--compress", wrong}), base::Error) << wrong;
+}
+
+run::VerifyOptions verify(const Words& words) {
+  return verify_options(parse(verify_spec(), words));
+}
+
+TEST(VerifyOptions, AreASampleOfTheRecordedFilesUnlessToldElse) {
+  const run::VerifyOptions defaults;
+  const auto got = verify({"s.h5"});
+  EXPECT_EQ(got.scores, "s.h5");
+  EXPECT_FALSE(got.all);
+  EXPECT_EQ(got.sample, defaults.sample);
+  EXPECT_EQ(got.memory_per_rank, defaults.memory_per_rank);
+  EXPECT_TRUE(got.models.empty() && got.inputs.empty());
+}
+
+TEST(VerifyOptions, EveryOptionArrives) {
+  const auto got = verify({"s.h5", "--sample", "7", "--model", "z=a.h5", "b.h5", "--input", "x.h5", "y*.h5",
+                           "--threads", "3", "--memory-per-rank", "2G", "--progress", "none"});
+  EXPECT_EQ(got.sample, 7U);
+  ASSERT_EQ(got.models.size(), 2U);
+  EXPECT_EQ(got.models[0].name, "z");
+  EXPECT_EQ(got.models[1].path, "b.h5");
+  EXPECT_THAT(got.inputs, ElementsAre("x.h5", "y*.h5"));
+  EXPECT_EQ(got.threads, 3U);
+  EXPECT_EQ(got.memory_per_rank, u64{2} << 30);
+  EXPECT_EQ(got.progress, run::ProgressMode::none);
+  EXPECT_TRUE(verify({"s.h5", "--all"}).all);
+}
+
+TEST(VerifyOptions, RefusesWhatMakesNoSense) {
+  EXPECT_THROW(verify({"s.h5", "--all", "--sample", "3"}), base::Error);
+  EXPECT_THROW(verify({"s.h5", "--sample", "0"}), base::Error);
+  EXPECT_THROW(verify({"s.h5", "t.h5"}), base::Error);
+  EXPECT_THROW(verify({}), base::Error);
+}
+
 TEST(ScoreOptions, EveryTuningOptionArrives) {
   const auto got =
       score({"--schedule", "static", "--io", "scatter", "--threads", "3", "--memory-per-rank", "2G", "--block-rows",
@@ -175,7 +218,7 @@ TEST(ScoreOptions, MistakesAreToldInOneGrammar) {
 
 TEST(ScoreOptions, OptionsOfLaterWorkAreNotTakenSilently) {
   const Words good{"--model", "m.h5", "--input", "a.h5", "--output", "o.h5"};
-  for (const Words& more : {Words{"--compress", "gzip:4"}, Words{"--trace", "t.json"}}) {
+  for (const Words& more : {Words{"--trace", "t.json"}}) {
     Words words = good;
     words.insert(words.end(), more.begin(), more.end());
     EXPECT_THAT(error_of(words), HasSubstr(more[0])) << more[0];

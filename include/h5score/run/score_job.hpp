@@ -15,6 +15,8 @@
 
 namespace h5score::run {
 
+using base::u32;
+
 struct ModelArgument {
   std::string name;  ///< empty: results go to the root group
   std::string path;
@@ -54,6 +56,7 @@ struct ScoreOptions {
   std::vector<double> missing_values;  ///< stand for "not measured", besides NaN
   std::vector<FillValue> fills;
   MissingFeatures missing_features;
+  u32 compress = 0;  ///< gzip level of the finished file; 0: not compressed
   bool resume = false;
   bool overwrite = false;
   bool dry_run = false;

@@ -6,7 +6,6 @@
 #include "h5score/h5/sandbox.hpp"
 #include "h5score/run/score_job.hpp"
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -23,12 +22,10 @@ struct VerifyOptions {
   u64 memory_per_rank = u64{1} << 30;
 };
 
-/// To be given to the Sandbox.
-std::map<std::string, h5::Sandbox::Function> verify_functions();
-
-/// Collective; `name_node` is non-null at rank 0 only. Checks the CRCs of all blocks that the ledger claims, scores
-/// blocks again and compares. Prints what it found at rank 0. Returns 0 where everything agrees; throws SharedError:
-/// data where something differs or the input or a model is not the one that was scored, no_input where it is gone.
+/// Collective; `name_node` is non-null at rank 0 only and serves name_node_functions(). Checks the CRCs of all blocks
+/// that the ledger claims, scores blocks again and compares. Prints what it found at rank 0. Returns 0 where everything
+/// agrees; throws SharedError: data where something differs or the input or a model is not the one that was scored,
+/// no_input where it is gone.
 int verify(comm::Communicator& comm, h5::Sandbox* name_node, const VerifyOptions& options);
 
 }  // namespace h5score::run

@@ -26,6 +26,7 @@ struct ScoreFileSpec {
   std::string identity;  ///< JSON: all that a resumed run must agree with
   std::string features;  ///< JSON: how the models' features were made, for `inspect --row`
   std::string options;   ///< JSON: what was asked for, for `verify` and for resuming
+  u32 gzip = 0;  ///< level of the columns' compression; 0: none, as it must be where results are written in place
 };
 
 enum class FileLocking : base::u8 {
@@ -44,6 +45,11 @@ struct ScoreFileOptions {
 
 /// The part file's name while a run writes, and the final name's: `OUT.part`.
 std::string part_path(const std::string& output);
+
+/// True if OUT.part, which holds what a complete OUT holds, could be removed: a run was killed after its compressed
+/// copy took the name OUT. False where a run writes it, or it is no longer the file that `part` describes.
+bool remove_finished_part(const std::string& output, const ScoreDescription& part,
+                          PosixCalls& calls = PosixCalls::system());
 
 class ScoreFile {
  public:
@@ -90,9 +96,17 @@ class ScoreFile {
   /// Stops early: everything written so far is synced and claimed, the run's end noted; OUT.part stays.
   void suspend();
 
-  /// All blocks are written: syncs, reads the ledger back, notes the run's end and renames OUT.part to OUT. Throws
-  /// Error(internal) if a block is missing, Error(cant_create) if OUT appeared meanwhile and may not be replaced (the
-  /// complete scores then are in OUT.part), Error(io).
+  /// All blocks are written: syncs, reads the ledger back and notes the run's end. OUT.part is complete then. Throws
+  /// Error(internal) if a block is missing, Error(io).
+  void seal();
+  /// After seal(): renames a complete and synced copy of OUT.part to OUT, and removes OUT.part. Throws as finish().
+  void finish_as(PosixFile& copy);
+  /// What the part file holds; its ledger is that of the file.
+  [[nodiscard]] const ScoreDescription& description() const;
+  [[nodiscard]] const PosixFile& file() const;
+
+  /// seal(), if that is still to do, and renames OUT.part to OUT. Throws Error(cant_create) if OUT appeared meanwhile
+  /// and may not be replaced (the complete scores then are in OUT.part), Error(io).
   void finish();
 
  private:
