@@ -26,6 +26,20 @@ TEST(Error, KeepsItsCodeWhenContextIsAdded) {
   EXPECT_STREQ(outer.what(), "run1.h5: /x: cannot read (EIO)");
 }
 
+// Names from hostile files end up in messages.
+TEST(Error, IsOneLineWithoutControlCharactersWhateverItQuotes) {
+  EXPECT_STREQ(Error(ExitCode::data, "a\nb\t\x1b[2Jc\x7f", "d\r").what(), "a?b??[2Jc? (d?)");
+  EXPECT_STREQ(Error(ExitCode::data, std::string("a\0b", 3)).what(), "a?b");
+  EXPECT_STREQ(Error(ExitCode::data, "x\u009b31m", "\u00e4\u2192").what(), "x??31m (\u00e4\u2192)");
+  EXPECT_STREQ(Error(ExitCode::data, "z").in("p\nq").what(), "p?q: z");
+}
+
+TEST(Error, IsCutWhereItIsEndless) {
+  const std::string text = Error(ExitCode::data, std::string(1'000'000, 'x')).what();
+  EXPECT_LT(text.size(), 10'000U);
+  EXPECT_TRUE(text.ends_with("..."));
+}
+
 TEST(Narrow, ThrowsWhereTheValueDoesNotFit) {
   EXPECT_EQ(narrow<u8>(u64{255}), 255);
   EXPECT_THROW(static_cast<void>(narrow<u8>(u64{256})), Error);
