@@ -4,6 +4,7 @@
 #include "h5score/base/error.hpp"
 #include "h5score/base/narrow.hpp"
 #include "h5score/base/text.hpp"
+#include "h5score/h5/sandbox.hpp"
 
 #include "printable.hpp"
 #include "zip.hpp"
@@ -140,6 +141,7 @@ Fields parse(base::ByteView file) {
 Fields read(const std::string& path) {
   try {
     const base::Bytes file = bytes_of(path);
+    h5::Sandbox::step(file.size());
     return is_zip(file) ? read_archive(path) : parse(file);
   } catch (const Error& e) {
     throw e.in(path);

@@ -1,6 +1,7 @@
 // The table of model formats, and what a file that fits none of them probably is.
 #include "h5score/base/error.hpp"
 #include "h5score/format/format.hpp"
+#include "h5score/h5/sandbox.hpp"
 
 #include "keras/keras.hpp"
 #include "libsvm.hpp"
@@ -10,6 +11,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <string_view>
 
@@ -94,6 +96,7 @@ const std::vector<Format>& formats() {
 
 model::Model load_model(const std::string& path) {
   const base::Bytes head = first_bytes(path);
+  h5::Sandbox::step(std::filesystem::file_size(path));
   for (const Format& format : formats()) {
     if (!format.recognise(path, head)) continue;
     model::Model model = format.load(path);

@@ -3,6 +3,7 @@
 
 #include "h5score/base/narrow.hpp"
 #include "h5score/h5/io.hpp"
+#include "h5score/h5/sandbox.hpp"
 
 #include "open_dataset.hpp"
 #include "packing.hpp"
@@ -213,6 +214,7 @@ herr_t collect_external(hid_t /*root*/, const char* name, const H5L_info_t* info
 }
 
 void add_dataset(const Handle& file, const std::string& name, std::vector<DatasetFacts>& all) {
+  Sandbox::step();
   try {
     const Handle dataset = open_dataset(file, name);
     DatasetFacts facts = describe(dataset);
@@ -274,6 +276,7 @@ constexpr u64 most_members = u64{1} << 20;
 void add_members(const Handle& group, const std::string& prefix, u64 depth, std::vector<Member>& members) {
   for (const auto& link : links_of(group, most_members)) {
     const std::string name = prefix + link.name;
+    Sandbox::step();
     try {
       const Handle object(H5Oopen(group.get(), link.name.c_str(), H5P_DEFAULT), name);
       if (H5Iget_type(object.get()) == H5I_DATASET)

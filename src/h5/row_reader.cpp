@@ -2,6 +2,7 @@
 #include "h5score/base/narrow.hpp"
 #include "h5score/h5/dataset.hpp"
 #include "h5score/h5/io.hpp"
+#include "h5score/h5/sandbox.hpp"
 
 #include "open_dataset.hpp"
 #include "record_type.hpp"
@@ -92,6 +93,7 @@ class RowReader::Impl {
     std::size_t longest = 1;
     for (u64 row = 0; row < facts_.shape[0]; row += step) {
       const RowRange rows{row, std::min(facts_.shape[0], row + step)};
+      Sandbox::step();
       for_each_string(rows, [&](std::string_view text) { longest = std::max(longest, text.size()); });
     }
     return base::narrow<u32>(longest);

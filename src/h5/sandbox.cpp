@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,6 +40,8 @@ constexpr bool sanitized = true;  // shadow memory needs terabytes of address sp
 #else
 constexpr bool sanitized = false;
 #endif
+
+constexpr time_t slower = sanitized ? 4 : 1;
 
 enum class Outcome : u8 { value, error };
 
@@ -105,6 +108,13 @@ void set_cpu_limit(std::chrono::seconds allowance) {
   set_limit(RLIMIT_CPU, static_cast<rlim_t>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec + 2 + allowance.count()));
 }
 
+// The timer counts CPU time, and its signal ends the process. Its interval keeps the length of a step: it never comes
+// to be used, and tells step() that there are steps.
+void set_step(timeval length, time_t more) {
+  const itimerval timer{.it_interval = length, .it_value = {length.tv_sec + more, length.tv_usec}};
+  static_cast<void>(::setitimer(ITIMER_PROF, &timer, nullptr));
+}
+
 void close_others(int keep) {
 #ifdef SYS_close_range
   const auto k = static_cast<unsigned>(keep);
@@ -121,7 +131,7 @@ void settle_in(int socket, pid_t parent, const Sandbox::Limits& limits) {
   if (::getppid() != parent) ::_exit(0);
   for (const int number : {SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGHUP, SIGQUIT, SIGPIPE})
     ::signal(number, SIG_IGN);  // the parent decides when to end
-  for (const int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGXCPU, SIGALRM, SIGCHLD})
+  for (const int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGXCPU, SIGPROF, SIGALRM, SIGCHLD})
     if (!sanitized) ::signal(number, SIG_DFL);
   close_others(socket);
   const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -163,7 +173,9 @@ std::pair<Outcome, Bytes> answer(const std::map<std::string, Sandbox::Function>&
     Bytes frame(header.size);
     if (!read_all(socket, frame.data(), frame.size())) ::_exit(0);
     set_cpu_limit(limits.cpu_per_request);
+    set_step({.tv_sec = limits.cpu_per_step.count() * slower, .tv_usec = 0}, 0);
     const auto [outcome, reply] = answer(functions, frame);
+    set_step({}, 0);
     header = {reply.size(), static_cast<u64>(outcome)};
     if (!write_all(socket, reinterpret_cast<const std::byte*>(&header), sizeof header)) ::_exit(0);
     if (!write_all(socket, reply.data(), reply.size())) ::_exit(0);
@@ -173,7 +185,8 @@ std::pair<Outcome, Bytes> answer(const std::map<std::string, Sandbox::Function>&
 std::string describe_status(int status) {
   if (WIFEXITED(status)) return "it ended with exit code " + std::to_string(WEXITSTATUS(status));
   const int number = WTERMSIG(status);
-  if (number == SIGXCPU) return "it used more CPU time than allowed (signal " + std::to_string(number) + ")";
+  if (number == SIGXCPU || number == SIGPROF)
+    return "it used more CPU time than allowed (signal " + std::to_string(number) + ")";
   return "signal " + std::to_string(number) + ", " + ::strsignal(number) +
          (number == SIGKILL ? "; perhaps memory ran out" : "");
 }
@@ -329,6 +342,14 @@ Sandbox::~Sandbox() = default;
 Bytes Sandbox::call(const std::string& name, ByteView request, const std::string& subject,
                     const std::function<void()>& poll) {
   return impl_->call(name, request, subject, poll);
+}
+
+void Sandbox::step(u64 bytes) {
+  constexpr u64 bytes_per_second = u64{8} << 20;
+  constexpr u64 longest = 3600;  // cpu_per_request ends before
+  itimerval timer{};
+  if (::getitimer(ITIMER_PROF, &timer) != 0 || timer.it_interval.tv_sec == 0) return;
+  set_step(timer.it_interval, static_cast<time_t>(std::min(bytes / bytes_per_second, longest)));
 }
 
 void Sandbox::watch(std::function<void()> check) {

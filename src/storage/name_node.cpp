@@ -12,6 +12,7 @@
 #include "tables.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <list>
 #include <memory>
 
@@ -207,8 +208,13 @@ Bytes names(ByteView bytes) {
   return base::to_bytes(read_names(request.path, request.dataset));
 }
 
+// More time for many chunks, but not for more than the file can have stored.
 Bytes map(ByteView bytes) {
+  constexpr u64 bytes_each = 64;
   const auto request = base::from_bytes<MapRequest>(bytes);
+  std::error_code unreadable;
+  const u64 stored = std::filesystem::file_size(request.facts.file, unreadable) / 16;
+  h5::Sandbox::step(unreadable ? 0 : std::min(stored, request.count < stored ? request.count * bytes_each : stored));
   return base::to_bytes(h5::map_chunks(request.facts, request.first, request.count));
 }
 
@@ -230,6 +236,7 @@ class Reads {
  public:
   Bytes operator()(ByteView bytes) {
     const auto request = base::from_bytes<ReadRequest>(bytes);
+    h5::Sandbox::step(bytes_of(request));
     auto& entry = find(request.facts);
     auto& rows = entry.reader;
     if (!request.facts.categories.empty()) {
@@ -249,6 +256,10 @@ class Reads {
     h5::RowReader reader;
     std::optional<std::vector<std::string>> categories{};  // of codes, once they are read
   };
+  static u64 bytes_of(const ReadRequest& request) {
+    const u64 elements = base::checked_product(std::span(request.facts.shape).subspan(1), request.rows.size());
+    return base::checked_mul(elements, std::max<u64>(request.facts.record_bytes, sizeof(double)));
+  }
   Entry& find(const DatasetFacts& facts) {
     for (auto i = open_.begin(); i != open_.end(); ++i) {
       if (i->file != facts.file || i->name != facts.name) continue;

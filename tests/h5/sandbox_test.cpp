@@ -8,11 +8,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <chrono>
+#include <ctime>
 #include <fstream>
 #include <thread>
 
@@ -117,6 +119,46 @@ TEST(Sandbox, CpuTimeIsCountedPerRequest) {
   Sandbox box(functions(), {.cpu_per_request = 1s});
   EXPECT_EQ(box.call("echo", text("a"), "x"), text("a"));
   EXPECT_EQ(box.call("echo", text("b"), "x"), text("b"));
+}
+
+TEST(Sandbox, AStepThatSpinsEndsLongBeforeItsRequest) {
+  Sandbox box(functions(), {.reply_timeout = 120s, .cpu_per_request = 300s, .cpu_per_step = 1s});
+  EXPECT_THAT(message_of(box, "spin"), HasSubstr("CPU time"));
+}
+
+// CPU time, not the clock's: a busy machine changes nothing.
+void work(std::chrono::milliseconds time) {
+  const std::clock_t begin = std::clock();
+  while (static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC * 1000 < static_cast<double>(time.count())) {
+  }
+}
+
+TEST(Sandbox, EachStepOfARequestHasItsOwnTime) {
+  const auto steps = [](base::u64 bytes) {
+    return [bytes](ByteView) {
+      for (int i = 0; i < 4; ++i) {
+        Sandbox::step(bytes);
+        work(600ms);
+      }
+      return Bytes();
+    };
+  };
+  Sandbox box({{"steps", steps(0)}, {"one", [](ByteView) { return work(2400ms * 4), Bytes(); }}}, {.cpu_per_step = 1s});
+  EXPECT_EQ(box.call("steps", {}, "x"), Bytes());
+  EXPECT_THAT(message_of(box, "one"), HasSubstr("CPU time"));
+}
+
+TEST(Sandbox, AStepOverManyBytesHasMoreTime) {
+  Sandbox box({{"large", [](ByteView) { return Sandbox::step(base::u64{80} << 20), work(2000ms), Bytes(); }}},
+              {.cpu_per_step = 1s});
+  EXPECT_EQ(box.call("large", {}, "x"), Bytes());
+}
+
+TEST(Sandbox, StepsMeanNothingOutsideOfAChild) {
+  Sandbox::step();
+  itimerval timer{};
+  ASSERT_EQ(::getitimer(ITIMER_PROF, &timer), 0);
+  EXPECT_EQ(timer.it_value.tv_sec, 0);
 }
 
 TEST(Sandbox, SurvivesAMemoryBomb) {

@@ -15,14 +15,20 @@ namespace h5score::h5 {
 
 class Sandbox {
  public:
-  /// A request handler: runs in the child, on archived bytes (base/archive.hpp). What it throws is rethrown in the
-  /// parent.
+  /// A request handler: runs in the child, as one step unless it calls step(), on archived bytes (base/archive.hpp).
+  /// What it throws is rethrown in the parent.
   using Function = std::function<base::Bytes(base::ByteView)>;
   struct Limits {
     base::u64 memory_bytes = base::u64{8} << 30;  ///< address space of the child
     std::chrono::seconds reply_timeout{600};      ///< then the child is killed and the request fails
     std::chrono::seconds cpu_per_request{300};
+    std::chrono::seconds cpu_per_step{8};  ///< see step()
   };
+
+  /// For functions, in the child: a new step of the request begins, which gets cpu_per_step and one second for every
+  /// 8 MiB of `bytes` that it may have to go through. A function whose file makes the library spin ends with the step.
+  /// Does nothing in other processes.
+  static void step(base::u64 bytes = 0);
 
   /// Forks the child. Must be called while the process has one thread, before MPI_Init and while no HDF5 file is open
   /// (the child would inherit the library's table of open files).
