@@ -13,6 +13,7 @@ option(H5SCORE_WITH_ONNX "Read ONNX models (needs the ONNX protobuf library)" ON
 set(H5SCORE_WITH_ISAL AUTO CACHE STRING "Checksums by ISA-L: AUTO (where it is found) or OFF (libdeflate)")
 set_property(CACHE H5SCORE_WITH_ISAL PROPERTY STRINGS AUTO OFF)
 option(H5SCORE_BUILD_BENCHMARKS "Build the micro-benchmarks (needs Google Benchmark)" OFF)
+option(H5SCORE_BUILD_FUZZERS "Build the fuzz targets for libFuzzer (needs clang)" OFF)
 option(H5SCORE_CCACHE "Use ccache where it is installed" ON)
 set(H5SCORE_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize= (for example address,undefined or thread)")
 set(H5SCORE_REALDATA "$ENV{H5SCORE_REALDATA}" CACHE PATH "Folder of third-party models and data for the tests (optional)")
