@@ -83,7 +83,8 @@ EngineResult run_page_cache(const LoopParts& parts, const std::vector<storage::F
     source.emplace(root->input, parts.plan, root->tally);
     sink.emplace(root->file, root->tally, parts.layout, parts.statistics, parts.plan);
   }
-  auto result = run_lanes(parts, pointers(lanes), root, source ? &*source : nullptr, sink ? &*sink : nullptr);
+  auto result = run_lanes(parts, pointers(lanes), root != nullptr ? &root->todo : nullptr, source ? &*source : nullptr,
+                          sink ? &*sink : nullptr);
   u64 read = 0;
   for (const auto& lane : lanes) read += lane->bytes_read();
   const auto all = parts.comm.gather(base::to_bytes(read));
