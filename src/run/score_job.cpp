@@ -13,6 +13,7 @@
 #include "clock.hpp"
 #include "compress_job.hpp"
 #include "dry_run_job.hpp"
+#include "identity.hpp"
 #include "io_choice.hpp"
 #include "job_file.hpp"
 #include "job_input.hpp"
@@ -159,9 +160,15 @@ class ScoreRun {
     Tally tally(statistics, plan_, todo_, options_.missing == MissingPolicy::error ? &finder : nullptr);
     Progress progress(options_.progress, plan_.rows(), output_.resumed_rows);
     RootParts root{*job_.input, *output_.file, tally, todo_};
-    auto result = run_blocks_of(statistics, engine_options(&progress, &tally), &root);
-    progress.finish();
-    job_.input->check_unchanged();
+    EngineResult result;
+    try {
+      result = run_blocks_of(statistics, engine_options(&progress, &tally), &root);
+      progress.finish();
+      job_.input->check_unchanged();
+    } catch (const Error&) {
+      disown_scores_of_changed_input();
+      throw;
+    }
     if (result.stopped)
       output_.file->suspend();
     else if (options_.compress == 0)
@@ -172,6 +179,23 @@ class ScoreRun {
     report(result, tally);
     if (!result.stopped) write_view();
     return result.stopped ? static_cast<int>(ExitCode::stopped) : 0;
+  }
+
+  // No later run may take over scores of an input that was rewritten while it was read. Another time alone forbids
+  // nothing, as when a run is resumed.
+  void disown_scores_of_changed_input() {
+    try {
+      job_.input->check_unchanged();
+      return;
+    } catch (const Error&) {
+      // it changed: how?
+    }
+    try {
+      if (identity_json(job_, backend_, spec_, options_) == spec_.identity) return;
+    } catch (const Error&) {
+      // it cannot be read any more
+    }
+    output_.file->disown();
   }
 
   // At the root: a copy with compressed columns takes the output's name. False: stopped.

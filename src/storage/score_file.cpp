@@ -59,6 +59,7 @@ class ScoreFile::Impl {
   void write_rest(u64 offset, ByteView bytes, const Poll& poll);
   void written(u64 block, u32 crc);
   void suspend();
+  void disown();
   void seal();
   void finish();
   void finish_as(PosixFile& copy);
@@ -91,6 +92,7 @@ class ScoreFile::Impl {
   PosixFile file_;
   u64 size_;  ///< everything is allocated before the first block
   std::vector<bool> written_;
+  std::vector<u64> ledger_before_;            ///< as this run found it
   std::vector<std::pair<u64, u32>> pending_;  // block and CRC: written, not synced
   std::vector<std::pair<u64, u32>> syncing_;  // written before the sync that is under way
   Clock::time_point last_sync_ = Clock::now();
@@ -129,6 +131,7 @@ void ScoreFile::Impl::begin_run(const RunFacts& run) {
   if (run_.start_ns == 0) run_.start_ns = now_ns();
   run_.end_ns = 0;
   run_.blocks = 0;
+  ledger_before_ = description_.ledger;
   write_record();
 }
 
@@ -292,6 +295,14 @@ void ScoreFile::Impl::suspend() {
   file_.close();
 }
 
+void ScoreFile::Impl::disown() {
+  if (sync_.valid()) sync_.wait();
+  unusable_ = true;
+  description_.ledger = ledger_before_;
+  if (!ledger_before_.empty()) write_ledger(0, ledger_before_.size() - 1);
+  file_.sync_data();
+}
+
 void ScoreFile::Impl::seal() {
   settle();
   std::vector<u64> stored(description_.ledger.size());
@@ -376,6 +387,9 @@ void ScoreFile::written(u64 block, u32 crc) {
 }
 void ScoreFile::suspend() {
   impl_->suspend();
+}
+void ScoreFile::disown() {
+  impl_->disown();
 }
 void ScoreFile::seal() {
   impl_->seal();

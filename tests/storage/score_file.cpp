@@ -156,6 +156,57 @@ TEST_F(ScoreFileProtocol, ReplacesAnUnfinishedRunWithoutResults) {
   EXPECT_NE(read_scores(part()).inode, old_inode);
 }
 
+TEST_F(ScoreFileProtocol, DisownsWhatTheRunClaimedAndNothingOlder) {
+  const auto spec = example(20, 5);
+  ScoreFileOptions options;
+  options.sync_interval = 0;
+  auto first = create(spec, options);
+  write_block(first, spec, 2);
+  first.suspend();
+  {
+    auto second = resume(spec, options);
+    for (const u64 block : {u64{0}, u64{1}, u64{3}}) write_block(second, spec, block);
+    second.disown();
+    EXPECT_THROW(second.finish(), base::Error);
+  }
+  const auto left = read_scores(part());
+  EXPECT_EQ(left.blocks_done(), 1U);
+  EXPECT_TRUE(ledger_done(left.ledger[2]));
+}
+
+TEST_F(ScoreFileProtocol, ASealedFileIsCompleteAndKeepsItsNameUntilACopyTakesThatOfTheOutput) {
+  const auto spec = example(20, 5);
+  auto file = create(spec);
+  for (const u64 block : file.todo()) write_block(file, spec, block);
+  file.seal();
+  expect_complete(part(), spec);
+  EXPECT_FALSE(std::filesystem::exists(output_));
+  const std::string path = folder_ + "/copy";
+  std::filesystem::copy_file(part(), path);
+  PosixFile copy(PosixCalls::system(), path, O_RDWR);
+  file.finish_as(copy);
+  expect_complete(output_, spec);
+  EXPECT_FALSE(std::filesystem::exists(part()) || std::filesystem::exists(path));
+}
+
+TEST_F(ScoreFileProtocol, AFinishedPartFileIsRemovedOnlyIfNobodyWritesIt) {
+  const auto spec = example(20, 5);
+  auto file = create(spec);
+  for (const u64 block : file.todo()) write_block(file, spec, block);
+  file.suspend();
+  const auto part_file = read_scores(part());
+  {
+    const auto writer = resume(spec);
+    EXPECT_FALSE(remove_finished_part(output_, part_file));
+  }
+  auto other = part_file;
+  ++other.inode;
+  EXPECT_FALSE(remove_finished_part(output_, other));
+  EXPECT_TRUE(std::filesystem::exists(part()));
+  EXPECT_TRUE(remove_finished_part(output_, part_file));
+  EXPECT_FALSE(std::filesystem::exists(part()));
+}
+
 TEST_F(ScoreFileProtocol, OneWriterAtATime) {
   const auto spec = example(10, 5);
   auto file = create(spec);

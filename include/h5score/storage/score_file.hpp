@@ -96,6 +96,10 @@ class ScoreFile {
   /// Stops early: everything written so far is synced and claimed, the run's end noted; OUT.part stays.
   void suspend();
 
+  /// Takes back what this run claims: its results are of no use. Those of earlier runs stay claimed; nothing can be
+  /// written any more. Throws Error(io).
+  void disown();
+
   /// All blocks are written: syncs, reads the ledger back and notes the run's end. OUT.part is complete then. Throws
   /// Error(internal) if a block is missing, Error(io).
   void seal();
