@@ -40,6 +40,11 @@ sched::BlockPlan blocks_of(const CopyPlan& copy) {
   return plan;
 }
 
+std::string where_the_scores_are(const std::string& output) {
+  return fmt::format("the scores are complete in {}: free some space and run again with --resume, or rename it",
+                     storage::part_path(output));
+}
+
 class PackSource final : public BlockSource {
  public:
   PackSource(const CopyPlan& copy, const storage::StoredRows& rows) : copy_(copy), rows_(rows) {}
@@ -75,19 +80,25 @@ class PackScorer final : public BlockScorer {
 
 class PackSink final : public BlockSink {
  public:
-  PackSink(const CopyPlan& copy, storage::CompressedCopy& file) : copy_(copy), file_(file), crcs_(copy.chunks()) {}
+  PackSink(const CopyPlan& copy, storage::CompressedCopy& file, std::string output)
+      : copy_(copy), file_(file), output_(std::move(output)), crcs_(copy.chunks()) {}
   void write(u64 chunk, base::ByteView results, u32 /*crc*/, const Poll& /*poll*/) override {
     PackedHead head;
     std::memcpy(&head, results.data(), sizeof head);
     if (head.size > results.size() - sizeof head) throw Error(ExitCode::internal, "a packed chunk is too large");
-    file_.write(copy_.chunk(chunk), results.subspan(sizeof head, head.size));
     crcs_[chunk] = head.crc;
+    try {
+      file_.write(copy_.chunk(chunk), results.subspan(sizeof head, head.size));
+    } catch (const Error& error) {
+      throw PlacedError(error.code(), error.what(), {}, where_the_scores_are(output_));
+    }
   }
   [[nodiscard]] const std::vector<u32>& crcs() const { return crcs_; }
 
  private:
   const CopyPlan& copy_;
   storage::CompressedCopy& file_;
+  std::string output_;
   std::vector<u32> crcs_;
 };
 
@@ -170,8 +181,7 @@ void check_space(const CopyPlan& copy, const storage::StoredRows& rows, const Co
   throw Error(
       ExitCode::cant_create, root.output + ": there is no space for the compressed copy",
       fmt::format("about {} needed, {} available", format_bytes(needed), format_bytes(static_cast<double>(*available))),
-      fmt::format("the scores are complete in {}: free some space and run again with --resume, or rename it",
-                  storage::part_path(root.output)));
+      where_the_scores_are(root.output));
 }
 
 // What a reader will see: the library's values of the first, a middle and the last block against the ledger.
@@ -234,7 +244,7 @@ bool write_compressed(comm::Communicator& comm, const CompressOptions& options, 
   std::optional<PackSink> sink;
   if (root != nullptr) {
     source.emplace(copy, *rows);
-    sink.emplace(copy, *file);
+    sink.emplace(copy, *file, root->output);
   }
   if (run_pass<PackScorer>(comm, options, copy, source ? &*source : nullptr, sink ? &*sink : nullptr, options.level)
           .stopped)
@@ -242,7 +252,11 @@ bool write_compressed(comm::Communicator& comm, const CompressOptions& options, 
 
   std::vector<storage::Extent> places;
   root_step(comm, [&] {
-    file->close(root->file.file());
+    try {
+      file->close(root->file.file());
+    } catch (const Error& error) {
+      throw Error(error.code(), error.what(), {}, where_the_scores_are(root->output));
+    }
     places = file->map(copy);
     file->check_description();
     return base::Bytes{};

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <filesystem>
 #include <numeric>
 #include <set>
 
@@ -152,7 +153,9 @@ std::string bounded_by(const RunReport& report) {
 std::string resume_command(const ScoreOptions& options) {
   std::string command = options.command_line;
   static constexpr std::string_view overwrite = " --overwrite";
-  if (const auto at = command.find(overwrite); at != std::string::npos) {
+  std::error_code unreadable;
+  const bool is_there = std::filesystem::exists(options.output, unreadable);  // then only it lets the run end
+  if (const auto at = command.find(overwrite); at != std::string::npos && !is_there) {
     const auto end = at + overwrite.size();
     if (end == command.size() || command[end] == ' ') command.erase(at, overwrite.size());
   }

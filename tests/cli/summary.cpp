@@ -135,6 +135,8 @@ TEST(ResumeCommand, AddsResumeAndDropsOverwrite) {
   EXPECT_EQ(resume_command(o), o.command_line + " --resume");
   o.command_line = "h5score score --overwrite --model m.h5";
   EXPECT_EQ(resume_command(o), "h5score score --model m.h5 --resume");
+  o.output = "/dev/null";  // an output that is there is only replaced if the resumed run is told so, too
+  EXPECT_EQ(resume_command(o), "h5score score --overwrite --model m.h5 --resume");
   o.command_line = "h5score score --resume";
   o.resume = true;
   EXPECT_EQ(resume_command(o), "h5score score --resume");

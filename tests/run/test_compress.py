@@ -1,5 +1,6 @@
 """`--compress`: the finished file has gzip-compressed columns with the same values, attributes and axes; until it is complete and
 checked the part file stays, and --resume goes on from whatever a kill left."""
+import contextlib
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ import pytest
 from program import assert_same_scores, run, score_bytes
 
 ROWS = 150_000  # several chunks of 1 MiB in the wide columns
-CANT_CREATE, STOPPED = 73, 75
+CANT_CREATE, IO, STOPPED = 73, 74, 75
 
 
 @pytest.fixture(scope="module")
@@ -144,23 +145,60 @@ def test_a_run_can_be_stopped_while_it_compresses(job, tmp_path):
     assert_compressed(out, right, 9)
 
 
-def test_without_space_the_complete_part_file_stays(job, tmp_path):
-    arguments, right = job
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    size = right.stat().st_size + (1 << 20)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)], check=False).returncode != 0:
+@contextlib.contextmanager
+def small_disk(folder, size):
+    """A disk of this many bytes; gives a function that makes it larger."""
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=False).returncode != 0:
         print("SKIPPED LOUDLY: this user may not mount a small disk", file=sys.stderr)
         pytest.skip("mounting is not permitted")
     try:
-        out = disk / "s.h5"
+        yield lambda larger: subprocess.run(["mount", "-o", f"remount,size={larger}", str(folder)], check=True)
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def messages(done):
+    return [line for line in done.stderr.splitlines() if line.startswith("h5score: ")]
+
+
+def test_without_space_the_complete_part_file_stays(job, tmp_path):
+    arguments, right = job
+    size = right.stat().st_size + (1 << 20)
+    with small_disk(tmp_path / "disk", size) as grow:
+        out = tmp_path / "disk" / "s.h5"
         done = run([*arguments, "--output", out, "--compress", "gzip:4"], code=CANT_CREATE, np_=2)
-        message = [line for line in done.stderr.splitlines() if line.startswith("h5score: ")]
-        assert len(message) == 1 and "no space for the compressed copy (about " in message[0] and "--resume" in message[0]
-        assert os.listdir(disk) == ["s.h5.part"]
+        assert len(messages(done)) == 1, done.stderr
+        assert "no space for the compressed copy (about " in messages(done)[0] and "--resume" in messages(done)[0]
+        assert os.listdir(out.parent) == ["s.h5.part"]
         run(["verify", f"{out}.part"])
-        subprocess.run(["mount", "-o", f"remount,size={3 * size}", str(disk)], check=True)
+        grow(3 * size)
         run([*arguments, "--output", out, "--compress", "gzip:4", "--resume"])
         assert_compressed(out, right, 4)
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("np_", [None, 2])
+def test_a_disk_that_fills_while_the_copy_is_written_costs_nothing(job, tmp_path, np_):
+    """The chunks from which the size is estimated are empty, the others cannot be compressed."""
+    chunks, rows = 32, 1024
+    image = np.random.default_rng(1).integers(0, 256, (chunks * rows, 1024)).astype("u1")
+    for i in range(16):
+        at = i * (chunks + 4) // 16 - 4  # before them: probability, decision, label, status
+        if at >= 0:
+            image[at * rows:(at + 1) * rows] = 0
+    with h5py.File(tmp_path / "in.h5", "w") as f:
+        f["x"], f["image"] = np.ones((len(image), 3), "f4"), image
+    arguments = [*job[0][:3], "--input", tmp_path / "in.h5", "--dataset", "/x", "--passthrough", "/image", "--progress", "none"]
+    right = tmp_path / "right.h5"
+    run([*arguments, "--output", right])
+    size = right.stat().st_size + (10 << 20)
+    with small_disk(tmp_path / "disk", size) as grow:
+        out = tmp_path / "disk" / "s.h5"
+        done = run([*arguments, "--output", out, "--compress", "gzip:1"], code=IO, np_=np_)
+        assert len(messages(done)) == 1, done.stderr
+        assert "No space left on device" in messages(done)[0] and "--resume" in messages(done)[0]
+        assert os.listdir(out.parent) == ["s.h5.part"]
+        grow(3 * size)
+        run([*arguments, "--output", out, "--compress", "gzip:1", "--resume"], np_=np_)
+        assert_same_scores(right, out)
+        assert os.listdir(out.parent) == ["s.h5"]

@@ -25,7 +25,8 @@ std::vector<PhaseSpread> phase_spread(const RunReport& report);
 /// s).
 std::string bounded_by(const RunReport& report);
 
-/// The command that continues a stopped run: as typed, with --resume and without --overwrite.
+/// The command that continues a stopped run: as typed, with --resume and, unless the output's name is taken, without
+/// --overwrite.
 std::string resume_command(const ScoreOptions& options);
 
 std::string format_summary(const RunReport& report, const ScoreOptions& options, const TextStyle& style);
