@@ -7,9 +7,9 @@ get_property(modules GLOBAL PROPERTY H5SCORE_MODULES)
 install(TARGETS ${modules} EXPORT h5scoreTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT h5scoreTargets NAMESPACE h5score:: DESTINATION ${H5SCORE_CMAKE_DIR})
 
-# The two headers that show <hdf5.h> stay at home: users of the libraries see no third-party header at all.
+# The headers that show <hdf5.h> stay at home: users of the libraries see no third-party header at all.
 install(DIRECTORY include/h5score DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp"
-  PATTERN "h5/handle.hpp" EXCLUDE PATTERN "h5/io.hpp" EXCLUDE)
+  PATTERN "h5/handle.hpp" EXCLUDE PATTERN "h5/io.hpp" EXCLUDE PATTERN "h5/memory_file.hpp" EXCLUDE)
 
 configure_package_config_file(cmake/h5scoreConfig.cmake.in h5scoreConfig.cmake INSTALL_DESTINATION ${H5SCORE_CMAKE_DIR})
 write_basic_package_version_file(h5scoreConfigVersion.cmake COMPATIBILITY SameMinorVersion)

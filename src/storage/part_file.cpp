@@ -149,15 +149,22 @@ void check_spec(const ScoreFileSpec& spec) {
   for (const auto& table : spec.tables) take(table.path);
 }
 
+// The space is reserved before the first byte is written: from then on a full disk is no concern of this file.
 void fill(PosixCalls& calls, PosixFile& file, const std::string& output, const ScoreFileSpec& spec,
           const ScoreFileOptions& options) {
-  layout::write_metadata(file.path(), spec);
-  if (!file.is_at_path()) refuse(output, "another program has replaced " + file.path());
-  if (file.reserve(static_cast<u64>(file.status().st_size)) == ReserveResult::unsupported && options.warn)
+  const h5::MemoryFile made = layout::make_metadata(spec);
+  file.resize(made.size());
+  if (file.reserve(made.size()) == ReserveResult::unsupported && options.warn)
     options.warn(file.path() + ": the file system cannot reserve space; the run fails if others fill the disk");
+  made.each_stretch([&](u64 offset, ByteView bytes) { file.write(bytes, offset); });
+  if (!file.is_at_path()) refuse(output, "another program has replaced " + file.path());
   file.sync_all();
   static_cast<void>(file.rename(part_path(output), true));
   sync_folder(calls, folder_of(output));
+}
+
+void remove_unfinished(const PosixFile& file, const std::string& output) {
+  if (file.path() != part_path(output) && file.is_at_path()) static_cast<void>(::unlink(file.path().c_str()));
 }
 
 }  // namespace
@@ -176,8 +183,11 @@ PosixFile create_part_file(PosixCalls& calls, const std::string& output, const S
     fill(calls, file, output, spec, options);
     remove_old_copy(output);
   } catch (const Error& error) {
-    if (file.path() != part_path(output) && file.is_at_path()) static_cast<void>(::unlink(file.path().c_str()));
+    remove_unfinished(file, output);
     throw Error(error.code() == ExitCode::internal ? ExitCode::internal : ExitCode::cant_create, error.what());
+  } catch (const std::exception&) {
+    remove_unfinished(file, output);
+    throw;
   }
   return file;
 }

@@ -59,6 +59,9 @@ int PosixCalls::fsync(int fd) {
 int PosixCalls::fdatasync(int fd) {
   return ::fdatasync(fd);
 }
+int PosixCalls::ftruncate(int fd, off_t size) {
+  return ::ftruncate(fd, size);
+}
 // Not posix_fallocate: where the file system cannot reserve, that one writes every page.
 int PosixCalls::fallocate(int fd, off_t size) {
   return ::fallocate(fd, 0, 0, size);
@@ -158,6 +161,11 @@ void PosixFile::sync_data() const {
 
 void PosixFile::sync_all() const {
   if (repeat_interrupted([&] { return calls_->fsync(fd_); }) != 0) fail("syncing to disk failed");
+}
+
+void PosixFile::resize(u64 size) const {
+  const auto length = base::narrow<off_t>(size);
+  if (repeat_interrupted([&] { return calls_->ftruncate(fd_, length); }) != 0) fail("cannot be given its size");
 }
 
 ReserveResult PosixFile::reserve(u64 size) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "h5score/h5/handle.hpp"
+#include "h5score/h5/memory_file.hpp"
 #include "h5score/storage/score_file.hpp"
 
 #include <array>
@@ -56,9 +57,9 @@ void require_consistent(const ScoreDescription& scores);
 /// The same for compressed copies: objects follow each other closely.
 h5::Handle dense_file_access();
 
-/// Writes all metadata and the small tables of a new score file into the empty file `path` and closes it.
-void write_metadata(const std::string& path, const ScoreFileSpec& spec);
-/// The same, and leaves the file open.
+/// A new score file but for the results: all metadata and the small tables.
+h5::MemoryFile make_metadata(const ScoreFileSpec& spec);
+/// The same as a new file `path` that is left open.
 h5::Handle open_with_metadata(const std::string& path, const ScoreFileSpec& spec);
 
 }  // namespace h5score::storage::layout

@@ -1,4 +1,4 @@
-// Writes a new score file's metadata: every dataset allocated, the small tables filled, the results left as they are.
+// Makes a new score file's metadata: every dataset allocated, the small tables filled, the results left as they are.
 #include "h5score/base/narrow.hpp"
 #include "h5score/h5/io.hpp"
 #include "h5score/storage/compressed_copy.hpp"
@@ -242,9 +242,13 @@ Handle open_with_metadata(const std::string& path, const ScoreFileSpec& spec) {
   return file;
 }
 
-void write_metadata(const std::string& path, const ScoreFileSpec& spec) {
-  Handle file = open_with_metadata(path, spec);
-  file.close(path + ": cannot be written");
+h5::MemoryFile make_metadata(const ScoreFileSpec& spec) {
+  h5::MemoryFile memory;
+  Handle file = h5::create_file(memory, file_access());
+  MetadataWriter(file, spec).write();
+  file.close("the metadata of a score file cannot be made");
+  memory.check();
+  return memory;
 }
 
 }  // namespace layout

@@ -14,6 +14,7 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace h5score::storage::testing {
@@ -81,6 +82,12 @@ class ForgetfulDisk : public PosixCalls {
     unsynced_.push_back(std::move(before));
     return PosixCalls::pwrite(fd, data, size, offset);
   }
+  /// The first one makes the new file safe, whatever later ones do: without its metadata nothing could be judged.
+  int fsync(int /*fd*/) override {
+    const std::lock_guard guard(mutex_);
+    if (!syncs_lie_ || !std::exchange(made_, true)) unsynced_.clear();
+    return 0;
+  }
   int fdatasync(int /*fd*/) override {
     std::unique_lock guard(mutex_);
     const auto before = static_cast<std::ptrdiff_t>(unsynced_.size());
@@ -121,6 +128,7 @@ class ForgetfulDisk : public PosixCalls {
     std::string old;
   };
   bool syncs_lie_;
+  bool made_ = false;
   std::mutex mutex_;
   std::condition_variable synced_;
   u64 syncs_ = 0;

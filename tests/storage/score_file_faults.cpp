@@ -89,6 +89,27 @@ TEST_F(ScoreFileFaults, FullDiskIsSaidBeforeTheRun) {
   EXPECT_THAT(warnings_, HasSubstr("cannot reserve space"));
 }
 
+TEST_F(ScoreFileFaults, ADiskThatFailsWhileTheFileIsMadeFailsNothingElse) {
+  const auto spec = example(300, 100);
+  for (long writes = 0;; ++writes) {
+    ASSERT_LT(writes, 100);
+    calls_.writes_before_failure = writes;
+    calls_.write_error = writes % 2 == 0 ? ENOSPC : EIO;
+    try {
+      create(spec, options_).suspend();
+    } catch (const base::Error& error) {
+      if (std::filesystem::exists(part())) break;  // the file was made; what failed is the record of its run
+      EXPECT_EQ(error.code(), ExitCode::cant_create) << error.what();
+      EXPECT_TRUE(std::filesystem::is_empty(folder_)) << "nothing is left behind";
+    }
+  }
+  calls_.writes_before_failure = -1;
+  auto file = create(spec, options_);  // the library is as good as before
+  write_all(file, spec);
+  file.finish();
+  expect_complete(output_, spec);
+}
+
 TEST_F(ScoreFileFaults, ReadOnlyAndForbiddenFolders) {
   const auto spec = example(300, 100);
   calls_.open_error = EROFS;

@@ -29,6 +29,7 @@ class PosixCalls {
   virtual ssize_t pread(int fd, void* data, std::size_t size, off_t offset);
   virtual int fsync(int fd);
   virtual int fdatasync(int fd);
+  virtual int ftruncate(int fd, off_t size);
   virtual int fallocate(int fd, off_t size);
   virtual int fstatvfs(int fd, struct statvfs* status);
   virtual int statfs(const char* path, struct statfs* status);
@@ -71,6 +72,8 @@ class PosixFile {
   /// A failure is final: the kernel may have dropped the pages, and a second call would succeed without them.
   void sync_data() const;
   void sync_all() const;
+  /// Sets the size; what is new reads as zeros.
+  void resize(u64 size) const;
   /// Reserves the disk space of [0, size). Throws Error(cant_create) when there is not enough, also where only
   /// statvfs(3) can tell (then `unsupported`: nothing is promised).
   [[nodiscard]] ReserveResult reserve(u64 size) const;
