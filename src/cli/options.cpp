@@ -80,6 +80,7 @@ po::parsed_options parse_config(const CommandSpec& spec, const po::options_descr
   if (!file) throw Error(ExitCode::no_input, "the configuration file cannot be read", base::errno_text(errno));
   try {
     auto parsed = po::parse_config_file(file, description, true);
+    if (file.bad()) throw Error(ExitCode::io, "the configuration file cannot be read", base::errno_text(errno));
     for (const auto& option : parsed.options)
       if (option.unregistered || option.string_key == "config" || option.string_key == "help")
         throw Error(ExitCode::usage, fmt::format("unknown key '{}'", option.string_key), {},

@@ -32,6 +32,7 @@ base::Bytes first_bytes(const std::string& path) {
   if (!stream) throw Error(ExitCode::no_input, path + ": cannot be opened", base::errno_text(errno));
   base::Bytes bytes(4096);
   stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  if (stream.bad()) throw Error(ExitCode::io, path + ": cannot be read", base::errno_text(errno));
   bytes.resize(static_cast<std::size_t>(stream.gcount()));
   return bytes;
 }

@@ -162,7 +162,7 @@ void collect(const DatasetFacts& facts, const Grid& grid, u64 first, u64 count, 
       collector.put(index, recorder.address, recorder.size, mask);
       continue;
     }
-    if (!never_written()) throw Error(ExitCode::data, what, take_error_text());
+    if (!never_written()) throw_failure(what, ExitCode::data);
     H5Eclear2(H5E_DEFAULT);
     // Nothing at all was ever written: no need to fail for each chunk.
     if (index == 0 && H5Dget_storage_size(open.dataset.get()) == 0) return;

@@ -221,7 +221,8 @@ void add_dataset(const Handle& file, const std::string& name, std::vector<Datase
     facts.name = name;  // of an object behind an external link the library tells the name in the other file
     facts.stored_bytes = H5Dget_storage_size(dataset.get());
     all.push_back(std::move(facts));
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    if (error.code() == ExitCode::io) throw;
     H5Eclear2(H5E_DEFAULT);  // a damaged dataset must not hide the others; opening it by name says what is wrong
   }
 }
@@ -285,7 +286,8 @@ void add_members(const Handle& group, const std::string& prefix, u64 depth, std:
         add_members(object, name + "/", depth - 1, members);
       else
         members.push_back({name, {}});
-    } catch (const Error&) {
+    } catch (const Error& error) {
+      if (error.code() == ExitCode::io) throw;
       H5Eclear2(H5E_DEFAULT);  // one link that leads nowhere must not hide the others
       members.push_back({name, {}});
     }

@@ -3,6 +3,7 @@
 
 #include "h5score/h5/lzf.hpp"
 
+#include <cerrno>
 #include <string_view>
 
 namespace h5score::h5 {
@@ -23,13 +24,31 @@ std::string system_words(const std::string& text) {
   return text.substr(begin + before.size(), text.find('\'', begin + before.size()) - begin - before.size());
 }
 
-}  // namespace
-
-std::string take_error_text() {
+std::string take_raw_text() {
   std::string text;
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, &text);
   H5Eclear2(H5E_DEFAULT);
-  return text.empty() ? "HDF5 gives no reason" : system_words(text);
+  return text.empty() ? "HDF5 gives no reason" : text;
+}
+
+bool tells_of_device(const std::string& text) {
+  return text.find("errno = " + std::to_string(EIO) + ",") != std::string::npos;
+}
+
+}  // namespace
+
+std::string take_error_text() {
+  return system_words(take_raw_text());
+}
+
+void throw_failure(const std::string& what, base::ExitCode code) {
+  const std::string text = take_raw_text();
+  throw base::Error(tells_of_device(text) ? base::ExitCode::io : code, what, system_words(text));
+}
+
+void forgive_failure(const std::string& what) {
+  const std::string text = take_raw_text();
+  if (tells_of_device(text)) throw base::Error(base::ExitCode::io, what, system_words(text));
 }
 
 void initialise() {

@@ -177,7 +177,7 @@ bool exists(const Handle& where, const std::string& name) {
     const std::string prefix = name.substr(0, end);
     if (H5Lexists(where.get(), prefix.c_str(), H5P_DEFAULT) <= 0 ||
         H5Oexists_by_name(where.get(), prefix.c_str(), H5P_DEFAULT) <= 0) {
-      H5Eclear2(H5E_DEFAULT);
+      forgive_failure("'" + prefix + "' cannot be looked up");
       return false;
     }
     if (end == std::string::npos) return true;
@@ -238,7 +238,9 @@ std::vector<std::string> read_string_field(const Handle& dataset, const std::str
 }
 
 bool has_attribute(const Handle& object, const std::string& name) {
-  return H5Aexists(object.get(), name.c_str()) > 0;
+  const htri_t found = H5Aexists(object.get(), name.c_str());
+  if (found < 0) forgive_failure("attribute '" + name + "' cannot be looked up");
+  return found > 0;
 }
 
 std::string read_string_attribute(const Handle& object, const std::string& name) {

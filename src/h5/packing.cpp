@@ -184,7 +184,8 @@ std::vector<Attribute> meaning_of(const Handle& dataset) {
     try {
       if (auto one = read_meaning(dataset, name, in_elements, is_number ? column : std::nullopt))
         found.push_back(std::move(*one));
-    } catch (const base::Error&) {
+    } catch (const base::Error& error) {
+      if (error.code() == base::ExitCode::io) throw;
       H5Eclear2(H5E_DEFAULT);  // no text and no numbers: for netCDF it is as if it were not there
     }
   };

@@ -89,6 +89,14 @@ haddr_t eof_callback(const H5FD_t* file, H5FD_mem_t /*type*/) {
   return self(file)->end_of_file;
 }
 
+// In the words of HDF5's own drivers, which throw_failure() reads.
+herr_t told_to_library(int error) {
+  static_cast<void>(H5Epush2(H5E_DEFAULT, __FILE__, __func__, __LINE__, H5E_ERR_CLS, H5E_IO, H5E_READERROR,
+                             "file read failed: errno = %d, error message = '%s'", error,
+                             std::strerror(error)));  // NOLINT(concurrency-mt-unsafe): the library has one thread
+  return -1;
+}
+
 herr_t read_callback(H5FD_t* base, H5FD_mem_t type, hid_t /*transfer*/, haddr_t address, size_t size, void* buffer) {
   File* file = self(base);
   if (file->recorder->recording && type == H5FD_MEM_DRAW) {
@@ -101,7 +109,7 @@ herr_t read_callback(H5FD_t* base, H5FD_mem_t type, hid_t /*transfer*/, haddr_t 
   while (size != 0) {
     const ssize_t n = ::pread(file->fd, out, size, static_cast<off_t>(address));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return -1;
+    if (n < 0) return told_to_library(errno);
     if (n == 0) {
       std::memset(out, 0, size);  // as HDF5's own drivers do beyond the end of a file
       return 0;

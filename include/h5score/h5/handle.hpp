@@ -17,10 +17,16 @@ namespace h5score::h5 {
 /// What HDF5's error stack of this thread says, most specific first, in one line; clears the stack.
 std::string take_error_text();
 
-/// Throws base::Error(code) with `what` as the problem when a C call returned a negative value; returns the value else.
+/// Throws what take_error_text() tells: base::Error(code), or Error(io) where a disk or network failed (EIO).
+[[noreturn]] void throw_failure(const std::string& what, base::ExitCode code);
+/// Clears the error stack after a call that may fail; throws only where a disk or network failed.
+void forgive_failure(const std::string& what);
+
+/// Throws by throw_failure() with `what` as the problem when a C call returned a negative value; returns the value
+/// else.
 template <std::signed_integral T>
 T check(T result, const std::string& what, base::ExitCode code = base::ExitCode::data) {
-  if (result < 0) throw base::Error(code, what, take_error_text());
+  if (result < 0) throw_failure(what, code);
   return result;
 }
 

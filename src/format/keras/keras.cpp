@@ -147,6 +147,7 @@ Found find(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
   base::Bytes head(4096);
   stream.read(reinterpret_cast<char*>(head.data()), static_cast<std::streamsize>(head.size()));
+  if (stream.bad()) throw Error(ExitCode::io, "cannot be read", base::errno_text(errno));
   head.resize(static_cast<std::size_t>(stream.gcount()));
   if (is_zip(head)) return find_in_archive(path);
   if (is_json(head)) return find_pair(path, weights_beside(path));
