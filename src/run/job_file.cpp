@@ -91,9 +91,16 @@ Output open_output(const comm::Communicator& comm, h5::Sandbox& name_node, const
 
 bool already_complete(h5::Sandbox& name_node, const std::string& identity, const ScoreOptions& options) {
   if (!options.resume || !exists(options.output)) return false;
-  if (exists(storage::part_path(options.output)) && !removed_finished_part(name_node, identity, options)) return false;
-  const auto description = read_part(name_node, options.output);
-  storage::require_same_identity(options.output, description.identity, identity);
+  storage::ScoreDescription description;
+  try {
+    if (exists(storage::part_path(options.output)) && !removed_finished_part(name_node, identity, options))
+      return false;
+    description = read_part(name_node, options.output);
+    storage::require_same_identity(options.output, description.identity, identity);
+  } catch (const base::Error&) {
+    if (options.overwrite) return false;  // an earlier file, to be replaced
+    throw;
+  }
   fmt::print("{} is complete already: {} rows; nothing to do\n", options.output, description.rows);
   return true;
 }

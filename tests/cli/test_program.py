@@ -316,6 +316,7 @@ def test_report_and_configuration_file(slow_job):
 def test_a_signal_stops_the_run_and_its_message_resumes_it(slow_job, number):
     folder, command = slow_job
     out = folder / f"stop{int(number)}.h5"
+    out.write_text("scores of yesterday")
     with subprocess.Popen([BIN, *map(str, command), "--output", str(out), "--overwrite"], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True) as process:
         while not os.path.exists(f"{out}.part"):
@@ -326,11 +327,11 @@ def test_a_signal_stops_the_run_and_its_message_resumes_it(slow_job, number):
         stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 75, stderr
     assert "Stopped early: scored" in stdout
-    assert not out.exists()
+    assert out.read_text() == "scores of yesterday"
     text = run("inspect", f"{out}.part").stdout
     assert "unfinished score file" in text
     resume = re.search(r"resume with: (.*)\n", stderr).group(1)
-    assert "--overwrite" not in resume
+    assert "--overwrite" in resume
     done = subprocess.run(resume.replace("h5score", shlex.quote(BIN), 1), shell=True, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "taken over" in done.stdout
