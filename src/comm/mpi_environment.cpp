@@ -6,7 +6,36 @@
 #include "mpi_check.hpp"
 #include "mpi_communicator.hpp"
 
+#include <dlfcn.h>
+#include <link.h>
+
+#include <string>
+#include <vector>
+
 namespace h5score::comm {
+namespace {
+
+int note_name(dl_phdr_info* library, std::size_t /*size*/, void* names) {
+  static_cast<std::vector<std::string>*>(names)->emplace_back(library->dlpi_name);
+  return 0;
+}
+
+// Open MPI unloads its components in MPI_Finalize. When the launcher ends the job at that moment, because another rank
+// has failed, a thread of its own still runs in them, and the rank dies of a segmentation fault.
+void keep_libraries_loaded() {
+  std::vector<std::string> names;
+  dl_iterate_phdr(note_name, &names);
+  // The handles are not closed: that is what keeps the libraries.
+  for (const auto& name : names)
+    if (!name.empty()) static_cast<void>(::dlopen(name.c_str(), RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE));
+}
+
+int finalize_mpi() {
+  keep_libraries_loaded();
+  return MPI_Finalize();
+}
+
+}  // namespace
 
 class MpiEnvironment::Impl {
  public:
@@ -31,7 +60,7 @@ MpiEnvironment::MpiEnvironment(const Launch& launch, u64 piece_bytes) {
     check_launch(launch, base::narrow<u32>(size));
   } catch (const base::Error&) {
     // Each process that comes here is a world of its own or all fail alike, so nobody is waited for.
-    MPI_Finalize();
+    finalize_mpi();
     throw;
   }
   impl_ = std::make_unique<Impl>(piece_bytes);
@@ -46,7 +75,7 @@ Communicator& MpiEnvironment::world() {
 void MpiEnvironment::finalize() {
   impl_->world_.free();
   impl_.reset();
-  check(MPI_Finalize(), "MPI_Finalize");
+  check(finalize_mpi(), "MPI_Finalize");
 }
 
 std::string MpiEnvironment::library_version() {
