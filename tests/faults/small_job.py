@@ -37,6 +37,7 @@ class Job:
     """The arguments of `h5score score` without --output, the folder for outputs, and an undisturbed output."""
     folder: str
     arguments: list
+    place: str = "outputs"  # tests that run side by side have one each
 
     @property
     def inputs(self):
@@ -44,7 +45,7 @@ class Job:
 
     @property
     def outputs(self):
-        return os.path.join(self.folder, "outputs")
+        return os.path.join(self.folder, self.place)
 
     @property
     def out(self):
