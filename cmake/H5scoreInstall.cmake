@@ -17,4 +17,5 @@ install(FILES ${PROJECT_BINARY_DIR}/h5scoreConfig.cmake ${PROJECT_BINARY_DIR}/h5
   cmake/H5scoreThirdParty.cmake DESTINATION ${H5SCORE_CMAKE_DIR})
 
 install(FILES LICENSE DESTINATION ${H5SCORE_SHARE_DIR})
-install(PROGRAMS jobs/score.sbatch jobs/score.pbs DESTINATION ${H5SCORE_SHARE_DIR}/jobs)
+install(PROGRAMS jobs/score.sbatch jobs/score-requeue.sbatch jobs/score-array.sbatch jobs/score.pbs
+  DESTINATION ${H5SCORE_SHARE_DIR}/jobs)

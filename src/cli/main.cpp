@@ -85,11 +85,11 @@ void wait_for_the_root() {
   while (run::stop_signal() == 0 && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(10ms);
 }
 
-int guarded_main(const std::vector<std::string>& words) {
+int guarded_main(const std::string& program, const std::vector<std::string>& words) {
   Invocation invocation;
   try {
     invocation.launch = comm::detect_launch();
-    invocation.command_line = "h5score";
+    invocation.command_line = shell_quoted(program);
     for (const auto& word : words) invocation.command_line += ' ' + shell_quoted(word);
     if (words.empty()) {
       if (invocation.root()) std::fputs(short_help().c_str(), stderr);
@@ -116,5 +116,6 @@ int main(int argc, char** argv) {
   h5score::run::install_signal_handlers();
   h5score::cli::keep_freed_memory();
   std::setlocale(LC_CTYPE, "");  // only to learn whether the terminal shows UTF-8; numbers stay as in C
-  return h5score::cli::guarded_main(std::vector<std::string>(argv + std::min(argc, 1), argv + argc));
+  return h5score::cli::guarded_main(argc > 0 ? argv[0] : "h5score",
+                                    std::vector<std::string>(argv + std::min(argc, 1), argv + argc));
 }

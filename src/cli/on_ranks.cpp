@@ -21,7 +21,9 @@ int run_on_ranks(const comm::Launch& launch, const std::function<int(comm::Commu
       return job(mpi.world());
     } catch (const run::SharedError& error) {
       if (mpi.world().root()) print_failure(error);
-      return static_cast<int>(error.code());
+      // Only the root says that the run was stopped: launchers report whichever rank's code they like.
+      const bool told_by_root = error.code() == base::ExitCode::stopped && !mpi.world().root();
+      return told_by_root ? 0 : static_cast<int>(error.code());
     }
   });
   mpi.finalize();

@@ -75,8 +75,10 @@ std::vector<OptionSpec> option_table() {
       {"overwrite", 0, flag, "", "replace an existing score file (only once the new one is complete)"},
       {"dry-run", 0, flag, "", "show what feeds which feature, score five rows, tell size and memory; write nothing"},
       {"time-limit", 0, value, "TIME",
-       "stop early after this time, resumable: 90m, HH:MM:SS or D-HH:MM:SS (also on the "
-       "signals USR1, TERM and INT)"},
+       "stop early after this time, resumable: 90m, HH:MM:SS or D-HH:MM:SS; 0: never (also on the signals USR1, TERM "
+       "and "
+       "INT; default: two minutes before the job's end where Slurm tells it)"},
+      {"wait", 0, value, "TIME", "where another run writes the output: wait so long for its end (default: not at all)"},
       {"report", 0, value, "FILE", "write times, bytes and facts of the run as JSON (docs/report.md)"},
       {"view", 0, value, "FILE",
        "write a small HDF5 file that shows the input's columns beside the scores without copying them (virtual "
@@ -216,6 +218,7 @@ run::ScoreOptions score_options(const Options& options) {
   score.resume = options.flag("resume");
   score.overwrite = options.flag("overwrite");
   score.dry_run = options.flag("dry-run");
+  if (options.given("wait")) score.wait = parse_duration("wait", options.value("wait"));
   if (options.given("time-limit")) score.time_limit = parse_duration("time-limit", options.value("time-limit"));
   score.report = options.value("report");
   score.view = options.value("view");

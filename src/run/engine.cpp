@@ -28,6 +28,16 @@ void archive(A& ar, Hello& h) {
   ar(h.lanes, h.host, h.node_memory);
 }
 
+/// And at the end.
+struct Farewell {
+  RankReport report;
+  bool told_to_stop = false;
+};
+template <class A>
+void archive(A& ar, Farewell& f) {
+  ar(f.report, f.told_to_stop);
+}
+
 enum class Mode : base::u8 { credits, rounds };
 
 /// What the root tells every rank before the first block.
@@ -191,17 +201,21 @@ EngineResult run_blocks(comm::Communicator& comm, const sched::BlockPlan& plan, 
   if (comm.root() && (source == nullptr || sink == nullptr))
     throw base::Error(base::ExitCode::internal, "rank 0 has no source or no sink");
   if (lanes.empty()) throw base::Error(base::ExitCode::internal, "a rank has no lane");
-  Rank rank(comm, plan, lanes);
+  Rank rank(comm, plan, lanes, options);
   const LoopResult loop = comm.root() ? run_root(rank, todo, {*source, *sink, options}) : run_other(rank, options);
   rank.clock.to(&PhaseTimes::idle);
-  comm.barrier();  // a rank that ran out of blocks early has waited for the others until here
-  rank.finish_report(loop.buffer_bytes);
   EngineResult result;
+  // A rank that ran out of blocks early waits here for the others.
+  result.stopped = rank.stop.agree(loop.stopped);
+  rank.finish_report(loop.buffer_bytes);
   result.loop_seconds = comm.root() ? rank.clock.charged() : 0;
-  result.stopped = loop.stopped;
   rank.set_pump([] { return false; });
-  for (const base::Bytes& report : comm.gather(base::to_bytes(rank.report)))
-    result.ranks.push_back(base::from_bytes<RankReport>(report));
+  const auto farewells = comm.gather(base::to_bytes(Farewell{rank.report, rank.stop.told()}));
+  for (u32 r = 0; r < farewells.size(); ++r) {
+    const auto farewell = base::from_bytes<Farewell>(farewells[r]);
+    if (farewell.told_to_stop) rank.stop.receive_late(r);
+    result.ranks.push_back(farewell.report);
+  }
   return result;
 }
 

@@ -85,6 +85,14 @@ std::optional<LaneTask> Lanes::finished() {
   return task;
 }
 
+std::deque<LaneTask> Lanes::withdraw() {
+  std::deque<LaneTask> tasks;
+  const std::lock_guard lock(mutex_);
+  tasks.swap(waiting_);
+  in_hand_ -= tasks.size();
+  return tasks;
+}
+
 void Lanes::serve(BlockScorer& scorer, Lane& lane) {
   std::unique_lock lock(mutex_);
   for (;;) {

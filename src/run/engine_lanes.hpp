@@ -39,7 +39,9 @@ class Lanes {
   bool score_one();
   /// A block whose results are there. Throws what another lane threw, with its block in the message.
   std::optional<LaneTask> finished();
-  /// Submitted and not returned by finished() yet.
+  /// Takes back what no lane has begun.
+  std::deque<LaneTask> withdraw();
+  /// Submitted, and returned neither by finished() nor by withdraw() yet.
   [[nodiscard]] u64 in_hand() const { return in_hand_; }
   /// Ends the threads, and makes the rank's phases the mean of all lanes' threads: each phase is the seconds that a
   /// thread spent in it on average, and their sum stays the rank's loop time. No block may be in hand.

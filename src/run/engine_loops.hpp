@@ -38,10 +38,6 @@ class ProgressCount {
   u64 rows_ = 0;
 };
 
-[[nodiscard]] inline bool stop_requested(const EngineOptions& options) {
-  return options.stop_requested && options.stop_requested();
-}
-
 /// The part of the node's memory that the root shares with one worker. The root chooses a slot for each block, reads
 /// the payload into it and finds the results there; only SlotMessages travel. Without slots, payloads and results do.
 struct SharedSlots {

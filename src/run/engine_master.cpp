@@ -88,6 +88,7 @@ class MasterLoop {
   /// root scores. Not inside fetches and writes: neither is entered again.
   bool move_transfers() {
     accept_messages();
+    stop_if_asked();
     in_flight_ = false;
     for (Arrival& a : arrivals_) {
       in_flight_ |= !a.transfer.test();
@@ -97,20 +98,16 @@ class MasterLoop {
     if (!calling_out_) {
       calling_out_ = true;
       write_results();
-      note_stop();
       supply();
       calling_out_ = false;
     }
     return in_flight_ || !busy_sends_.empty();
   }
 
-  void note_stop() {
-    if (stop_requested(ends_.options)) tell(MasterEvent::Kind::stop, 0, 0);
-  }
-
   void accept_messages() {
     while (const auto envelope = rank_.comm.probe()) {
       rank_.clock.to(&PhaseTimes::transfer);
+      if (rank_.stop.accept(*envelope)) continue;
       if (envelope->tag != comm::Tag::result) receive_failure(rank_.comm, *envelope);
       if (workers_[envelope->source].shared.slots > 0) {
         accept_shared(*envelope);
@@ -124,6 +121,22 @@ class MasterLoop {
       arrival->transfer.buffer.resize(envelope->bytes);
       arrival->transfer.start(rank_.comm.receive(arrival->transfer.buffer.span(), envelope->source, comm::Tag::result));
     }
+  }
+
+  /// Whoever waits for a lane is not begun any more, here and everywhere.
+  void stop_if_asked() {
+    if (!rank_.stop.requested()) return;
+    tell(MasterEvent::Kind::stop, 0, 0);
+    rank_.stop.order(true);
+    for (const LaneTask& task : lanes_.withdraw()) {
+      take_back(0, task.block);
+      own_free_.push_back(task.slot);
+    }
+  }
+
+  void take_back(u32 worker, u64 block) {
+    if (!tell(MasterEvent::Kind::returned, worker, block)) throw unexpected(worker, block);
+    moved_ = true;
   }
 
   void accept_shared(const comm::Envelope& envelope) {
@@ -158,6 +171,11 @@ class MasterLoop {
     const base::ByteView message = arrived.transfer.buffer.view();
     const auto trailer = get_trailer<BlockTrailer>(message);
     const base::ByteView results = message.first(message.size() - sizeof trailer);
+    if (trailer.value == given_back) {
+      take_back(arrived.worker, trailer.block);
+      arrived.state = Arrival::State::free;
+      return;
+    }
     if (trailer.block >= rank_.plan.blocks() || results.size() != rank_.result_bytes(trailer.block))
       throw unexpected(arrived.worker, trailer.block);
     const auto crc = static_cast<u32>(trailer.value);
@@ -170,7 +188,10 @@ class MasterLoop {
     Worker& worker = workers_[result.worker];
     const auto [block, slot, crc] = result.message;
     if (block >= rank_.plan.blocks() || slot >= worker.shared.slots) throw unexpected(result.worker, block);
-    write(result.worker, block, worker.shared.results(slot, rank_.result_bytes(block)), static_cast<u32>(crc));
+    if (crc == given_back)
+      take_back(result.worker, block);
+    else
+      write(result.worker, block, worker.shared.results(slot, rank_.result_bytes(block)), static_cast<u32>(crc));
     worker.free.push_back(slot);
   }
 
@@ -188,7 +209,7 @@ class MasterLoop {
       assign(*next);
       accept_messages();
       write_results();
-      note_stop();  // quick workers may keep the root here
+      stop_if_asked();  // quick workers may keep the root here
     }
     while (!own_free_.empty()) {
       const auto block = master_.own_block(rank_.clock.now());
@@ -210,8 +231,9 @@ class MasterLoop {
     // Master counts a slot as free only after it was told, so there is one.
     const u64 slot = idle_sends_.back();
     idle_sends_.pop_back();
+    Worker& worker = workers_[next.worker];
     base::AlignedBuffer& message = sends_[slot].buffer;
-    if (Worker& worker = workers_[next.worker]; worker.shared.slots > 0) {
+    if (worker.shared.slots > 0) {
       const u64 place = worker.free.back();
       worker.free.pop_back();
       base::AlignedBuffer payload(worker.shared.payload(place));
@@ -222,6 +244,12 @@ class MasterLoop {
       rank_.fetch(ends_.source, next.block, message, sizeof(BlockTrailer));
       message.resize(message.size() + sizeof(BlockTrailer));
       put_trailer(message.span(), BlockTrailer{next.block, 0});
+    }
+    // A stop that came while the payload was read: the worker has its order to end and would not take the message.
+    if (rank_.stop.ordered()) {
+      idle_sends_.push_back(slot);
+      take_back(next.worker, next.block);
+      return;
     }
     sends_[slot].start(rank_.comm.send(message.view(), next.worker, comm::Tag::payload));
     busy_sends_.push_back(slot);
@@ -240,12 +268,8 @@ class MasterLoop {
   }
 
   void dismiss_workers() {
-    const auto stopped = static_cast<std::byte>(master_.remaining() > 0);
-    std::vector<std::unique_ptr<comm::Request>> requests;
-    for (u32 worker = 1; worker < rank_.comm.size(); ++worker)
-      requests.push_back(rank_.comm.send({&stopped, 1}, worker, comm::Tag::control));
-    rank_.wait_until([&] { return std::all_of(requests.begin(), requests.end(), [](auto& r) { return r->test(); }); },
-                     &PhaseTimes::transfer);
+    rank_.stop.order(master_.remaining() > 0);
+    rank_.wait_until([&] { return rank_.stop.sent(); }, &PhaseTimes::transfer);
   }
 
   u64 buffer_bytes() const {

@@ -35,10 +35,11 @@ bool Transfer::test() {
 }
 
 Rank::Rank(comm::Communicator& communicator, const sched::BlockPlan& block_plan,
-           const std::vector<BlockScorer*>& scorers)
+           const std::vector<BlockScorer*>& scorers, const EngineOptions& options)
     : comm(communicator),
       plan(block_plan),
       lanes(scorers),
+      stop(communicator, options),
       clock(report.phases),
       traffic_before_(communicator.traffic()),
       pump_([] { return false; }),

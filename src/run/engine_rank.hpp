@@ -8,6 +8,8 @@
 #include "h5score/comm/communicator.hpp"
 #include "h5score/run/engine.hpp"
 
+#include "engine_stop.hpp"
+
 #include <chrono>
 #include <concepts>
 #include <cstring>
@@ -20,14 +22,14 @@
 
 namespace h5score::run {
 
-using base::u32;
-
 /// Follows the bytes of each payload and result message (and stands alone where a round has no block for a rank).
 struct BlockTrailer {
   static constexpr u64 no_block = ~u64{0};
   u64 block = no_block;
-  u64 value = 0;  ///< results: CRC-32 of them; payload: unused
+  u64 value = 0;  ///< results: CRC-32 of them, or given_back; payload: unused
 };
+/// Instead of a checksum: the block was not begun, because the run stops.
+constexpr u64 given_back = u64{1} << 32;
 
 /// Appends or reads a trivially copyable trailer at the end of a message.
 template <class T>
@@ -103,7 +105,8 @@ class PhaseClock {
 class Rank {
  public:
   /// `scorers`: this rank's lanes, the first of which score() uses.
-  Rank(comm::Communicator& communicator, const sched::BlockPlan& block_plan, const std::vector<BlockScorer*>& scorers);
+  Rank(comm::Communicator& communicator, const sched::BlockPlan& block_plan, const std::vector<BlockScorer*>& scorers,
+       const EngineOptions& options);
   Rank(const Rank&) = delete;
   Rank& operator=(const Rank&) = delete;
 
@@ -111,6 +114,7 @@ class Rank {
   const sched::BlockPlan& plan;
   const std::vector<BlockScorer*>& lanes;
   RankReport report;
+  StopWish stop;
 
   PhaseClock clock;
 

@@ -49,9 +49,9 @@ class RoundsRoot {
 
   LoopResult run() {
     announce_first();
-    if (rounds_.rounds > 0) prepare(0, stop_requested(ends_.options));
+    if (rounds_.rounds > 0) prepare(0, rank_.stop.requested());
     for (u64 round = 0; round < rounds_.rounds && !abandoned_; ++round) {
-      if (round + 1 < rounds_.rounds) prepare(round + 1, stop_requested(ends_.options));
+      if (round + 1 < rounds_.rounds) prepare(round + 1, rank_.stop.requested());
       score_own(round);
       start_gather(round);
       if (round > 0) finish_gather(round - 1);
@@ -59,7 +59,7 @@ class RoundsRoot {
     }
     if (last_) finish_gather(*last_);
     for (Flight& f : flights_) wait(f.scatter);
-    return {buffer_bytes(), abandoned_};
+    return {buffer_bytes(), abandoned_ || undone_};
   }
 
  private:
@@ -70,7 +70,9 @@ class RoundsRoot {
   }
 
   bool move_transfers() {
-    if (const auto envelope = rank_.comm.probe()) receive_failure(rank_.comm, *envelope);
+    if (const auto envelope = rank_.comm.probe(); envelope && !rank_.stop.accept(*envelope))
+      receive_failure(rank_.comm, *envelope);
+    if (rank_.stop.requested()) rank_.stop.order(true);
     bool in_flight = false;
     for (Flight& f : flights_) {
       in_flight |= !f.scatter.test();
@@ -119,6 +121,10 @@ class RoundsRoot {
 
   void score_own(u64 round) {
     if (round >= rounds_.owners[0].size()) return;
+    if (rank_.stop.requested()) {
+      undone_ = true;
+      return;
+    }
     const u64 block = rounds_.owners[0][round];
     own_results_.resize(rank_.result_bytes(block));
     const u32 crc = rank_.score(block, flight(round).own_payload.view(), own_results_.span());
@@ -147,6 +153,10 @@ class RoundsRoot {
         throw base::Error(base::ExitCode::internal, "rank " + std::to_string(w) + " sent results of block " +
                                                         std::to_string(trailer.block) + " that it was not asked for");
       if (expected == BlockTrailer::no_block) continue;
+      if (trailer.value == given_back) {
+        undone_ = true;
+        continue;
+      }
       const base::ByteView results = part.first(part.size() - sizeof trailer);
       const auto crc = static_cast<u32>(trailer.value);
       check_arrived(expected, w, results, crc);
@@ -168,7 +178,8 @@ class RoundsRoot {
   ProgressCount progress_;
   std::array<Flight, 2> flights_;
   base::AlignedBuffer own_results_;
-  bool abandoned_ = false;
+  bool abandoned_ = false;   ///< rounds were not begun, because the run stops
+  bool undone_ = false;      ///< nor were blocks of the last ones
   std::optional<u64> last_;  ///< last round whose gather was started
 };
 

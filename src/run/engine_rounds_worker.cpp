@@ -64,13 +64,17 @@ class RoundsWorker {
     } else {
       message.resize(rank_.result_bytes(round.block) + sizeof trailer);
       const auto results = message.span().first(message.size() - sizeof trailer);
-      trailer.value = rank_.score(round.block, f.scatter.buffer.view().first(round.bytes), results);
+      rank_.pump();  // the order to stop may be there
+      trailer.value = rank_.stop.to_give_back()
+                          ? given_back
+                          : rank_.score(round.block, f.scatter.buffer.view().first(round.bytes), results);
     }
     put_trailer(message.span(), trailer);
   }
 
   bool move_transfers() {
-    rank_.comm.progress();
+    rank_.stop.tell_root();
+    if (const auto envelope = rank_.comm.probe()) rank_.stop.receive_order(*envelope);
     bool in_flight = false;
     for (Flight& f : flights_) {
       in_flight |= !f.scatter.test();

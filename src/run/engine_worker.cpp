@@ -33,14 +33,14 @@ class WorkerLoop {
         backoff.reset();
         continue;
       }
-      if (dismissed_ && arriving_.empty() && lanes_.in_hand() == 0) break;
+      if (rank_.stop.ordered() && arriving_.empty() && lanes_.in_hand() == 0) break;
       rank_.clock.to(arriving_.empty() ? &PhaseTimes::idle : &PhaseTimes::transfer);
       backoff.pause();
     }
     rank_.wait_until([this] { return std::none_of(results_.begin(), results_.end(), is_pending); },
                      &PhaseTimes::transfer);
     lanes_.finish();
-    return {buffer_bytes(), stopped_};
+    return {buffer_bytes(), rank_.stop.to_give_back()};
   }
 
  private:
@@ -48,14 +48,18 @@ class WorkerLoop {
 
   /// Supplies the lanes; runs inside polls.
   bool move_transfers() {
-    while (!dismissed_) {
+    rank_.stop.tell_root();
+    while (!rank_.stop.ordered()) {
       const auto envelope = rank_.comm.probe();
       if (!envelope || !accept(*envelope)) break;
     }
     bool in_flight = false;
     for (Transfer& t : payloads_) in_flight |= !t.test();
     for (Transfer& t : results_) in_flight |= !t.test();
-    start_arrived();
+    if (rank_.stop.to_give_back())
+      give_back();
+    else
+      start_arrived();
     while (const auto task = lanes_.finished()) send_results(*task);
     return in_flight;
   }
@@ -79,12 +83,7 @@ class WorkerLoop {
       arriving_.push_back(slot);
       return true;
     }
-    if (envelope.tag != comm::Tag::control || envelope.bytes != 1)
-      throw base::Error(base::ExitCode::internal, "a worker got a message that it did not expect");
-    std::byte stopped{0};
-    receive_now(envelope, {&stopped, 1});
-    stopped_ = stopped != std::byte{0};
-    dismissed_ = true;
+    rank_.stop.receive_order(envelope);
     return true;
   }
 
@@ -123,20 +122,39 @@ class WorkerLoop {
 
   [[nodiscard]] u64 payload_and_result(u64 payload, u64 result) const { return payload * results_.size() + result; }
 
+  /// What no lane has begun goes back to the root, without results.
+  void give_back() {
+    for (const LaneTask& task : lanes_.withdraw()) send(task, given_back, 0);
+    while (!arriving_.empty() && !payloads_[arriving_.front()].pending() && !free_results_.empty()) {
+      const u64 slot = arriving_.front();
+      const u64 result = free_results_.back();
+      arriving_.pop_front();
+      free_results_.pop_back();
+      const auto trailer = get_trailer<BlockTrailer>(payloads_[slot].buffer.view());
+      while (!results_[result].test()) rank_.comm.progress();
+      send({trailer.block, {}, {}, payload_and_result(slot, result), 0}, given_back, 0);
+    }
+  }
+
   void send_results(const LaneTask& task) {
+    send(task, task.crc, shared_.slots > 0 ? 0 : rank_.result_bytes(task.block));
+  }
+
+  /// `value`: a checksum, or given_back. `bytes` of results travel in front of it.
+  void send(const LaneTask& task, u64 value, u64 bytes) {
     u64 slot = task.slot;
+    // A shared slot comes back only after the root has its last message, so that is complete but for looking.
     if (shared_.slots > 0) {
-      base::AlignedBuffer& message = results_[slot].buffer;
-      message.resize(sizeof(SlotMessage));
-      put_trailer(message.span(), SlotMessage{task.block, task.slot, task.crc});
+      while (!results_[slot].test()) rank_.comm.progress();
+      results_[slot].buffer.resize(sizeof(SlotMessage));
+      put_trailer(results_[slot].buffer.span(), SlotMessage{task.block, task.slot, value});
     } else {
       slot = task.slot % results_.size();
-      put_trailer(results_[slot].buffer.span(), BlockTrailer{task.block, task.crc});
+      results_[slot].buffer.resize(bytes + sizeof(BlockTrailer));
+      put_trailer(results_[slot].buffer.span(), BlockTrailer{task.block, value});
       free_.push_back(task.slot / results_.size());
       free_results_.push_back(slot);
     }
-    // A slot comes back only after the root has its last message, so that is complete but for looking.
-    while (!results_[slot].test()) rank_.comm.progress();
     results_[slot].start(rank_.comm.send(results_[slot].buffer.view(), 0, comm::Tag::result));
   }
 
@@ -154,9 +172,7 @@ class WorkerLoop {
   std::vector<u64> free_;          ///< payload slots
   std::vector<u64> free_results_;  ///< result slots that no lane fills; their last message may still be on its way
   std::deque<u64> arriving_;       ///< payload slots in use, in the order of their messages
-  bool dismissed_ = false;
-  bool stopped_ = false;
-  Lanes lanes_;  ///< ends before the buffers do
+  Lanes lanes_;                    ///< ends before the buffers do
 };
 
 }  // namespace

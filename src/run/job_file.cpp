@@ -4,13 +4,16 @@
 #include "h5score/base/archive.hpp"
 #include "h5score/base/error.hpp"
 
+#include "clock.hpp"
 #include "job_output.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <thread>
 
 namespace h5score::run {
 namespace {
@@ -19,7 +22,11 @@ void warn(const std::string& text) {
   std::fputs(("h5score: warning: " + text + '\n').c_str(), stderr);
 }
 
-storage::ScoreFileOptions file_options(const ScoreOptions& options) {
+storage::ScoreDescription read_part(h5::Sandbox& name_node, const std::string& path) {
+  return base::from_bytes<storage::ScoreDescription>(name_node.call("read_scores", base::to_bytes(path), path));
+}
+
+storage::ScoreFileOptions file_options(h5::Sandbox& name_node, const ScoreOptions& options) {
   storage::ScoreFileOptions file;
   file.overwrite = options.overwrite;
   file.sync_interval = options.sync_interval;
@@ -27,11 +34,8 @@ storage::ScoreFileOptions file_options(const ScoreOptions& options) {
                  : options.file_locking == "off" ? storage::FileLocking::off
                                                  : storage::FileLocking::automatic;
   file.warn = warn;
+  file.read_part = [&name_node](const std::string& path) { return read_part(name_node, path); };
   return file;
-}
-
-storage::ScoreDescription read_part(h5::Sandbox& name_node, const std::string& path) {
-  return base::from_bytes<storage::ScoreDescription>(name_node.call("read_scores", base::to_bytes(path), path));
 }
 
 // An input may be rewritten with equal bytes, so another time alone does not forbid to go on.
@@ -73,8 +77,8 @@ Output open_output(const comm::Communicator& comm, h5::Sandbox& name_node, const
   const std::string part = storage::part_path(options.output);
   if (options.resume && exists(part)) {
     const auto description = read_part(name_node, part);
-    output.file.emplace(
-        storage::ScoreFile::resume(options.output, description, spec.identity, facts, file_options(options)));
+    output.file.emplace(storage::ScoreFile::resume(options.output, description, spec.identity, facts,
+                                                   file_options(name_node, options)));
     warn_of_touched(description.inputs, spec.inputs);
     // Blocks cut otherwise than the input's files and chunks suggest are still right, only slower.
     output.plan = {.boundaries = description.boundaries, .groups = {}};
@@ -85,8 +89,21 @@ Output open_output(const comm::Communicator& comm, h5::Sandbox& name_node, const
     output.resumed_rows = output.plan.rows() - left;
     return output;
   }
-  output.file.emplace(storage::ScoreFile::create(options.output, spec, facts, file_options(options)));
+  output.file.emplace(storage::ScoreFile::create(options.output, spec, facts, file_options(name_node, options)));
   return output;
+}
+
+bool wait_while_busy(const ScoreOptions& options, const std::function<bool()>& open) {
+  const double end = now() + options.wait;
+  for (bool told = false;; told = true) {
+    try {
+      return open();
+    } catch (const storage::OutputBusy& busy) {
+      if (now() >= end) throw;
+      if (!told) warn(fmt::format("waiting for at most {:.0f} s: {}", options.wait, busy.what()));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  }
 }
 
 bool already_complete(h5::Sandbox& name_node, const std::string& identity, const ScoreOptions& options) {

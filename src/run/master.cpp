@@ -27,6 +27,8 @@ bool Master::on(const MasterEvent& event, double now) {
     case MasterEvent::Kind::stop:
       stopping_ = true;
       return true;
+    case MasterEvent::Kind::returned:
+      return on_returned(event.worker);
   }
   return false;
 }
@@ -93,6 +95,15 @@ bool Master::on_result(u32 worker, u64 block, double now) {
   --in_hand_;
   const u64 before = w.outstanding--;
   if (worker != 0) update_hunger(worker, before);
+  return true;
+}
+
+// The block stays undone: after a stop nobody asks the policy again.
+bool Master::on_returned(u32 worker) {
+  Worker& w = workers_.at(worker);
+  if (!stopping_ || w.lost || w.outstanding == 0) return false;
+  --w.outstanding;
+  --in_hand_;
   return true;
 }
 

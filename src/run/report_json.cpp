@@ -66,7 +66,7 @@ Json options_json(const ScoreOptions& o) {
           {"resume", o.resume},
           {"overwrite", o.overwrite},
           {"sync_interval_seconds", o.sync_interval},
-          {"time_limit_seconds", o.time_limit},
+          {"time_limit_seconds", o.time_limit.value_or(0)},
           {"file_locking", o.file_locking},
           {"schedule", to_string(o.schedule)},
           {"io", o.io},

@@ -24,6 +24,7 @@
 #include "job_report.hpp"
 #include "job_setup.hpp"
 #include "start_text.hpp"
+#include "time_limit.hpp"
 
 #include <fmt/format.h>
 
@@ -61,7 +62,7 @@ std::vector<std::string> self_tests(const JobSetup& setup, const Backend& backen
 class ScoreRun {
  public:
   ScoreRun(comm::Communicator& comm, h5::Sandbox* name_node, const ScoreOptions& options)
-      : comm_(comm), name_node_(name_node), options_(options), start_(now()) {}
+      : comm_(comm), name_node_(name_node), options_(options), start_(now()), limit_(time_limit(options.time_limit)) {}
 
   int run() {
     if (name_node_ != nullptr) name_node_->watch([this] { end_if_asked(); });
@@ -127,10 +128,15 @@ class ScoreRun {
       spec_ = describe_output(job_, backend_, layout_, plan_, options_);
       view_ = describe_view(job_, spec_, options_);
       check_beside();
-      if (already_complete(*name_node_, spec_.identity, options_)) return base::Bytes{};
-      output_ = open_output(comm_, *name_node_, spec_, plan_, options_);
+      const bool opened = wait_while_busy(options_, [&] {
+        if (already_complete(*name_node_, spec_.identity, options_)) return false;
+        output_ = open_output(comm_, *name_node_, spec_, plan_, options_);
+        return true;
+      });
+      if (!opened) return base::Bytes{};
       todo_ = output_.file->todo();
       print_start(job_, tests_, options_);
+      fmt::print("{}", time_limit_text(limit_));
       return send(output_.plan.boundaries, output_.plan.groups, output_.file->places(), u64{todo_.size()},
                   lane_bytes(*job_.input, output_.plan, layout_, io_.mode));
     });
@@ -208,12 +214,12 @@ class ScoreRun {
   [[nodiscard]] CompressOptions compress_options() const {
     CompressOptions compress{.level = options_.compress, .threads = threads_, .engine = {}};
     compress.engine.memory_per_rank = options_.memory_per_rank;
-    if (comm_.root()) compress.engine.stop_requested = [this] { return stop_requested(); };
+    compress.engine.stop_requested = [this] { return stop_requested(); };
     return compress;
   }
 
   [[nodiscard]] bool stop_requested() const {
-    return stop_signal() != 0 || (options_.time_limit > 0 && now() - start_ > options_.time_limit);
+    return stop_signal() != 0 || (comm_.root() && out_of_time());
   }
 
   EngineResult run_blocks_of(const FeatureStatistics& statistics, const EngineOptions& engine, RootParts* root) {
@@ -248,12 +254,19 @@ class ScoreRun {
     engine.schedule = options_.schedule;
     engine.memory_per_rank = options_.memory_per_rank;
     engine.node_memory = io_.mode == IoMode::scatter;  // assignments are small
-    if (progress == nullptr) return engine;
     engine.stop_requested = [this] { return stop_requested(); };
+    if (progress == nullptr) return engine;
     engine.on_progress = [this, progress, tally](u64 /*blocks*/, u64 rows) {
       progress->update(output_.resumed_rows + rows, bytes_read(*tally));
     };
     return engine;
+  }
+
+  [[nodiscard]] bool out_of_time() const { return limit_.seconds > 0 && now() - start_ > limit_.seconds; }
+
+  [[nodiscard]] std::string why_stopped() const {
+    if (stop_signal() != 0) return fmt::format("signal {}", stop_signal());
+    return out_of_time() ? limit_.reason : "a signal to another rank";
   }
 
   [[nodiscard]] u64 bytes_read(const Tally& tally) const { return job_.input->bytes_read() + tally.bytes_read(); }
@@ -273,15 +286,15 @@ class ScoreRun {
     print_summary(report, options_);
     if (!options_.report.empty()) write_report(report, options_);
     if (!result.stopped) return;
-    const std::string why = stop_signal() != 0 ? fmt::format("signal {}", stop_signal()) : std::string("time limit");
     const std::string advice = resume_command(options_);
-    std::fputs(fmt::format("h5score: stopped early ({}); resume with: {}\n", why, advice).c_str(), stderr);
+    std::fputs(fmt::format("h5score: stopped early ({}); resume with: {}\n", why_stopped(), advice).c_str(), stderr);
   }
 
   comm::Communicator& comm_;
   h5::Sandbox* name_node_;
   const ScoreOptions& options_;
   double start_;
+  TimeLimit limit_;
   PreparedJob job_;  ///< root only, like tests_, output_ and todo_
   JobSetup setup_;
   std::vector<storage::FileIdentity> files_;  ///< for direct reading

@@ -5,12 +5,13 @@
 #include "h5score/base/output_path.hpp"
 #include "h5score/storage/compressed_copy.hpp"
 
+#include "other_run.hpp"
 #include "score_layout.hpp"
 
 #include <unistd.h>
 
 #include <cerrno>
-#include <ctime>
+#include <optional>
 #include <set>
 
 namespace h5score::storage {
@@ -36,44 +37,43 @@ void check_output(const std::string& output, bool overwrite) {
     throw Error(ExitCode::cant_create, output + ": exists already", {}, "choose another name or add --overwrite");
 }
 
-std::string utc(i64 ns) {
-  const std::time_t seconds = ns / 1'000'000'000;
-  std::tm fields{};
-  char text[32] = "";
-  if (::gmtime_r(&seconds, &fields) != nullptr) std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &fields);
-  return text;
-}
-
-// What the part file itself says of the run that holds its lock.
-std::string holder(const std::string& part) {
-  try {
-    const auto runs = read_scores(part).runs;
-    if (runs.empty()) return "another run writes it";
-    const RunFacts& run = runs.back();
-    const std::string job = run.job.empty() ? "" : ", job " + run.job;
-    return "another run on host " + run.host + ", process " + std::to_string(run.pid) + job + ", started " +
-           utc(run.start_ns) + ", writes it";
-  } catch (const Error&) {
-    return "another run writes it";
-  }
-}
-
 [[noreturn]] void refuse(const std::string& output, const std::string& why) {
-  throw Error(ExitCode::cant_create, output + ": is being written", why, "wait for it, stop it or choose another name");
+  throw OutputBusy(ExitCode::cant_create, output + ": is being written", why,
+                   "wait for it (--wait TIME), stop it or choose another name");
 }
 
-// True if the file is ours now, as far as the options want that and the file system can tell.
-bool lock(const PosixFile& file, const ScoreFileOptions& options) {
-  if (options.locking == FileLocking::off) return true;
+LockResult lock(const PosixFile& file, const ScoreFileOptions& options) {
+  if (options.locking == FileLocking::off) return LockResult::unsupported;
   const LockResult result = file.try_lock();
-  if (result == LockResult::held_by_another) return false;
   if (result == LockResult::unsupported) {
     const std::string text = file.path() + ": cannot be locked (" + base::errno_text(errno) + ")";
     if (options.locking == FileLocking::on)
       throw Error(ExitCode::cant_create, text, {}, "allow it with --file-locking auto");
     if (options.warn) options.warn(text + "; make sure that no other run writes this output");
   }
-  return true;
+  return result;
+}
+
+bool is_free(const PosixFile& file, const ScoreFileOptions& options) {
+  return lock(file, options) != LockResult::held_by_another;
+}
+
+std::optional<ScoreDescription> read_part(const std::string& part, const ScoreFileOptions& options) {
+  try {
+    return options.read_part ? options.read_part(part) : read_scores(part);
+  } catch (const Error& error) {
+    if (error.code() == ExitCode::stopped) throw;
+    return std::nullopt;  // not ours, or damaged
+  }
+}
+
+// Throws unless this run may take the part file.
+void take(const PosixFile& file, const std::string& output, const std::optional<ScoreDescription>& part,
+          LockResult lock, const std::string& host, const ScoreFileOptions& options) {
+  const OtherRun other = judge_other_run(part, lock, host);
+  if (other.writes) refuse(output, other.text + ", writes it");
+  if (other.unlocked && options.warn)
+    options.warn(file.path() + ": taken over from " + other.text + "; its process still holds the lock");
 }
 
 // No file if another process has just created it.
@@ -92,33 +92,28 @@ PosixFile create_new(PosixCalls& calls, const std::string& output, const ScoreFi
   for (int attempt = 0; attempt < 100; ++attempt) {
     if (exists(path)) {  // left over by a killed run, unless someone holds its lock
       const PosixFile old(calls, path, O_RDWR);
-      if (!lock(old, options)) refuse(output, "another run is starting");
+      if (!is_free(old, options)) refuse(output, "another run is starting");
       if (old.is_at_path() && ::unlink(path.c_str()) != 0)
         throw Error(ExitCode::cant_create, path + ": cannot be removed", base::errno_text(errno));
     }
     PosixFile file = try_create(calls, path);
-    if (file && lock(file, options) && file.is_at_path()) return file;
+    if (file && is_free(file, options) && file.is_at_path()) return file;
   }
   refuse(output, "other runs keep starting");
 }
 
-// A run that ended before it made any result safe leaves nothing to continue.
-bool holds_results(const std::string& part) {
-  try {
-    return read_scores(part).blocks_done() != 0;
-  } catch (const Error&) {
-    return true;  // not ours, or damaged: not for us to judge
-  }
-}
-
-// An existing OUT.part: locked by a living run, or left by one that ended. Its lock is kept until it is replaced, so
-// that nobody resumes it in between.
-PosixFile hold_old_part(PosixCalls& calls, const std::string& output, const ScoreFileOptions& options) {
+// An existing OUT.part: written by a living run, or left by one that ended. Its lock is kept until it is replaced, so
+// that nobody resumes it in between. A run that ended before it made any result safe leaves nothing to continue; what
+// is not ours, or damaged, is not for us to judge.
+PosixFile hold_old_part(PosixCalls& calls, const std::string& output, const std::string& host,
+                        const ScoreFileOptions& options) {
   const std::string part = part_path(output);
   if (!exists(part)) return {};
   PosixFile old(calls, part, O_RDWR);
-  if (!lock(old, options)) refuse(output, holder(part));
-  if (!options.overwrite && holds_results(part))
+  const LockResult locked = lock(old, options);
+  const auto scores = read_part(part, options);
+  take(old, output, scores, locked, host, options);
+  if (!options.overwrite && (!scores || scores->blocks_done() != 0))
     throw Error(ExitCode::cant_create, part + ": exists", "an earlier run has not finished",
                 "continue it with --resume or start anew with --overwrite");
   return old;
@@ -174,16 +169,17 @@ std::string part_path(const std::string& output) {
 }
 
 PosixFile create_part_file(PosixCalls& calls, const std::string& output, const ScoreFileSpec& spec,
-                           const ScoreFileOptions& options) {
+                           const std::string& host, const ScoreFileOptions& options) {
   check_spec(spec);
   check_output(output, options.overwrite);
   PosixFile file = create_new(calls, output, options);
   try {
-    const PosixFile old = hold_old_part(calls, output, options);
+    const PosixFile old = hold_old_part(calls, output, host, options);
     fill(calls, file, output, spec, options);
     remove_old_copy(output);
   } catch (const Error& error) {
     remove_unfinished(file, output);
+    if (dynamic_cast<const OutputBusy*>(&error) != nullptr || error.code() == ExitCode::stopped) throw;
     throw Error(error.code() == ExitCode::internal ? ExitCode::internal : ExitCode::cant_create, error.what());
   } catch (const std::exception&) {
     remove_unfinished(file, output);
@@ -193,10 +189,10 @@ PosixFile create_part_file(PosixCalls& calls, const std::string& output, const S
 }
 
 PosixFile open_part_file(PosixCalls& calls, const std::string& output, const ScoreDescription& part,
-                         const ScoreFileOptions& options) {
+                         const std::string& host, const ScoreFileOptions& options) {
   check_output(output, options.overwrite);
   PosixFile file(calls, part_path(output), O_RDWR);
-  if (!lock(file, options)) refuse(output, holder(file.path()));
+  take(file, output, part, lock(file, options), host, options);
   const struct stat status = file.status();
   if (!file.is_at_path() || status.st_ino != part.inode || static_cast<u64>(status.st_size) != part.file_size)
     throw Error(ExitCode::data, file.path() + ": changed while it was opened", {}, "see whether another run writes it");

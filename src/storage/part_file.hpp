@@ -7,13 +7,15 @@
 
 namespace h5score::storage {
 
+/// `host`: this run's, as it stands in the records of runs.
+
 /// Makes OUT.part with metadata and reserved space, locked; see ScoreFile::create.
 PosixFile create_part_file(PosixCalls& calls, const std::string& output, const ScoreFileSpec& spec,
-                           const ScoreFileOptions& options);
+                           const std::string& host, const ScoreFileOptions& options);
 
 /// Opens and locks OUT.part, which must still be the file that `part` describes; see ScoreFile::resume.
 PosixFile open_part_file(PosixCalls& calls, const std::string& output, const ScoreDescription& part,
-                         const ScoreFileOptions& options);
+                         const std::string& host, const ScoreFileOptions& options);
 
 /// Renames OUT.part, or a copy of it, to OUT and makes that durable; see ScoreFile::finish.
 void publish(PosixCalls& calls, PosixFile& file, const std::string& output, bool overwrite);

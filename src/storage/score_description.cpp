@@ -115,10 +115,25 @@ class ScoreReader {
     result_.runs_extent = extent_of(layout::runs, h5::open_dataset(file_, layout::runs), layout::run_bytes);
     const auto records = read_exactly<layout::RunRecord>(layout::runs, layout::run_type());
     if (records.size() != layout::run_slots) contradiction(layout::runs, "it has another number of slots");
-    for (const auto& record : records)
-      if (const RunFacts run = layout::unpack(record); run.start_ns != 0) result_.runs.push_back(run);
-    std::stable_sort(result_.runs.begin(), result_.runs.end(),
-                     [](const RunFacts& a, const RunFacts& b) { return a.start_ns < b.start_ns; });
+    const auto signs = read_signs_of_life();
+    std::vector<std::pair<RunFacts, i64>> runs;
+    for (std::size_t i = 0; i < records.size(); ++i)
+      if (const RunFacts run = layout::unpack(records[i]); run.start_ns != 0)
+        runs.emplace_back(run, signs[i].start_ns == run.start_ns ? signs[i].alive_ns : 0);
+    std::stable_sort(runs.begin(), runs.end(),
+                     [](const auto& a, const auto& b) { return a.first.start_ns < b.first.start_ns; });
+    for (const auto& [run, alive_ns] : runs) {
+      result_.runs.push_back(run);
+      result_.alive_ns.push_back(alive_ns);
+    }
+  }
+
+  [[nodiscard]] std::vector<layout::SignOfLife> read_signs_of_life() {
+    if (!h5::exists(file_, layout::alive)) return std::vector<layout::SignOfLife>(layout::run_slots);
+    result_.alive_extent = extent_of(layout::alive, h5::open_dataset(file_, layout::alive), sizeof(layout::SignOfLife));
+    auto signs = read_exactly<layout::SignOfLife>(layout::alive, layout::sign_of_life_type());
+    if (signs.size() != layout::run_slots) contradiction(layout::alive, "it has another number of slots");
+    return signs;
   }
 
   [[nodiscard]] std::vector<std::string> read_paths(const std::string& path) const {
@@ -206,6 +221,7 @@ void layout::require_consistent(const ScoreDescription& scores) {
   std::vector<Extent> places = scores.column_extents;
   places.push_back(scores.ledger_extent);
   places.push_back(scores.runs_extent);
+  places.push_back(scores.alive_extent);
   std::erase_if(places, [](const Extent& e) { return e.size == 0; });
   std::sort(places.begin(), places.end(), [](const Extent& a, const Extent& c) { return a.offset < c.offset; });
   for (std::size_t i = 1; i < places.size(); ++i)

@@ -7,6 +7,7 @@
 #include "h5score/base/narrow.hpp"
 
 #include "part_file.hpp"
+#include "run_owner.hpp"
 #include "score_layout.hpp"
 
 #include <unistd.h>
@@ -16,6 +17,8 @@
 #include <chrono>
 #include <filesystem>
 #include <future>
+#include <optional>
+#include <utility>
 
 namespace h5score::storage {
 namespace {
@@ -23,11 +26,6 @@ namespace {
 using base::Error;
 using base::ExitCode;
 using Clock = std::chrono::steady_clock;
-
-i64 now_ns() {
-  const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(since_1970).count();
-}
 
 template <class T>
 std::span<std::byte> writable_bytes(std::vector<T>& values) {
@@ -76,7 +74,7 @@ class ScoreFile::Impl {
   void start_sync();
   void complete_sync();
   void settle();
-  void write_ledger(u64 first, u64 last) const;
+  void write_entries(std::vector<u64> blocks) const;
   [[nodiscard]] u64 record_offset() const { return description_.runs_extent.offset + run_slot_ * layout::run_bytes; }
   void write_record() const;
   void end_run();
@@ -100,6 +98,7 @@ class ScoreFile::Impl {
   bool sealed_ = false;
   RunFacts run_;
   u64 run_slot_ = 0;
+  std::optional<RunOwner> owner_;
   std::future<void> sync_;  // last: waits for the helper thread before the file is closed
 };
 
@@ -115,7 +114,8 @@ void ScoreFile::Impl::check_places() {
   }
   static_cast<void>(base::checked_mul(description_.rows, row_bytes_));
   if (description_.runs_extent.size != layout::run_slots * layout::run_bytes ||
-      description_.ledger_extent.size != description_.blocks() * sizeof(u64))
+      description_.ledger_extent.size != description_.blocks() * sizeof(u64) ||
+      description_.alive_extent.size % (layout::run_slots * sizeof(layout::SignOfLife)) != 0)
     throw Error(ExitCode::data, file_.path() + ": the ledger or the records of its runs are missing");
 }
 
@@ -129,10 +129,13 @@ void ScoreFile::Impl::begin_run(const RunFacts& run) {
   run_slot_ = static_cast<u64>(slot - records.begin());
   run_ = run;
   if (run_.start_ns == 0) run_.start_ns = now_ns();
+  // The latest start owns the file, also where the clocks of hosts differ.
+  for (const auto& record : records) run_.start_ns = std::max(run_.start_ns, start(record) + 1);
   run_.end_ns = 0;
   run_.blocks = 0;
   ledger_before_ = description_.ledger;
   write_record();
+  owner_.emplace(calls(), file_, description_.alive_extent, run_slot_, run_.start_ns);
 }
 
 void ScoreFile::Impl::write_record() const {
@@ -162,14 +165,16 @@ void ScoreFile::Impl::verify_ledger() {
   auto& ledger = description_.ledger;
   file_.read(writable_bytes(ledger), description_.ledger_extent.offset);
   base::AlignedBuffer buffer;
+  std::vector<u64> rejected;
   for (u64 block = 0; block < ledger.size(); ++block) {
     if (ledger[block] == 0) continue;
     written_[block] = ledger_done(ledger[block]) && matches(block, buffer);
     if (written_[block]) continue;
     ledger[block] = 0;
-    ++rejected_;
+    rejected.push_back(block);
   }
-  if (rejected_ != 0) write_ledger(0, ledger.size() - 1);
+  rejected_ = rejected.size();
+  write_entries(std::move(rejected));
 }
 
 std::vector<u64> ScoreFile::Impl::todo() const {
@@ -253,15 +258,12 @@ void ScoreFile::Impl::complete_sync() {
   if (!sync_.valid()) return;
   try {
     sync_.get();
-    if (syncing_.empty()) return;
-    u64 first = syncing_.front().first;
-    u64 last = first;
+    std::vector<u64> blocks;
     for (const auto& [block, crc] : syncing_) {
       description_.ledger[block] = ledger_entry(crc);
-      first = std::min(first, block);
-      last = std::max(last, block);
+      blocks.push_back(block);
     }
-    write_ledger(first, last);
+    write_entries(std::move(blocks));
     syncing_.clear();
   } catch (const Error&) {
     unusable_ = true;
@@ -269,9 +271,17 @@ void ScoreFile::Impl::complete_sync() {
   }
 }
 
-void ScoreFile::Impl::write_ledger(u64 first, u64 last) const {
-  const auto entries = std::span(description_.ledger).subspan(first, last - first + 1);
-  file_.write(std::as_bytes(entries), description_.ledger_extent.offset + first * sizeof(u64));
+// Only these entries, not what lies between them: a run that was taken over and has not learned of it yet would undo
+// the claims of the new one. Its own are true for both.
+void ScoreFile::Impl::write_entries(std::vector<u64> blocks) const {
+  if (blocks.empty()) return;
+  owner_->check();
+  std::sort(blocks.begin(), blocks.end());
+  for (std::size_t first = 0, end = 0; first < blocks.size(); first = end) {
+    for (end = first + 1; end < blocks.size() && blocks[end] == blocks[end - 1] + 1;) ++end;
+    const auto entries = std::span(description_.ledger).subspan(blocks[first], end - first);
+    file_.write(std::as_bytes(entries), description_.ledger_extent.offset + blocks[first] * sizeof(u64));
+  }
 }
 
 // Everything written so far is synced and claimed.
@@ -283,6 +293,7 @@ void ScoreFile::Impl::settle() {
 }
 
 void ScoreFile::Impl::end_run() {
+  owner_->check();
   run_.end_ns = now_ns();
   write_record();
   unusable_ = true;  // a failure from here on is final, and after success there is nothing left to write
@@ -291,6 +302,7 @@ void ScoreFile::Impl::end_run() {
 
 void ScoreFile::Impl::suspend() {
   settle();
+  owner_->end();
   end_run();
   file_.close();
 }
@@ -319,12 +331,16 @@ void ScoreFile::Impl::seal() {
 
 void ScoreFile::Impl::finish() {
   if (!sealed_) seal();
+  owner_->check();
+  owner_->end();
   publish(calls(), file_, output_, options_.overwrite);
   file_.close();
 }
 
 void ScoreFile::Impl::finish_as(PosixFile& copy) {
   if (!sealed_) throw Error(ExitCode::internal, file_.path() + ": a copy was made of an unfinished file");
+  owner_->check();
+  owner_->end();
   publish(calls(), copy, output_, options_.overwrite);
   copy.close();
   if (file_.is_at_path() && ::unlink(file_.path().c_str()) != 0)
@@ -342,7 +358,7 @@ ScoreFile::~ScoreFile() = default;
 ScoreFile ScoreFile::create(const std::string& output, const ScoreFileSpec& spec, const RunFacts& run,
                             const ScoreFileOptions& options) {
   auto& calls = options.calls != nullptr ? *options.calls : PosixCalls::system();
-  PosixFile file = create_part_file(calls, output, spec, options);
+  PosixFile file = create_part_file(calls, output, spec, run.host, options);
   ScoreDescription description = read_scores(file.path());  // what a resumed run will see
   auto impl = std::make_unique<Impl>(output, std::move(file), std::move(description), options);
   impl->begin_run(run);
@@ -352,12 +368,12 @@ ScoreFile ScoreFile::create(const std::string& output, const ScoreFileSpec& spec
 ScoreFile ScoreFile::resume(const std::string& output, const ScoreDescription& part, const std::string& identity,
                             const RunFacts& run, const ScoreFileOptions& options) {
   auto& calls = options.calls != nullptr ? *options.calls : PosixCalls::system();
-  PosixFile file = open_part_file(calls, output, part, options);
+  PosixFile file = open_part_file(calls, output, part, run.host, options);
   require_same_identity(file.path(), part.identity, identity);
   layout::require_consistent(part);
   auto impl = std::make_unique<Impl>(output, std::move(file), part, options);
+  impl->begin_run(run);  // first, so that no other run begins meanwhile
   impl->verify_ledger();
-  impl->begin_run(run);
   return ScoreFile(std::move(impl));
 }
 

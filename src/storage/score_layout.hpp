@@ -23,6 +23,7 @@ inline constexpr const char* options = "/h5score/options";
 inline constexpr const char* boundaries = "/h5score/boundaries";
 inline constexpr const char* ledger = "/h5score/ledger";
 inline constexpr const char* runs = "/h5score/runs";
+inline constexpr const char* alive = "/h5score/alive";
 inline constexpr const char* columns = "/h5score/columns";
 inline constexpr const char* tables = "/h5score/tables";
 inline constexpr const char* version_attribute = "format_version";
@@ -34,6 +35,14 @@ using RunRecord = std::array<std::byte, run_bytes>;
 
 /// The compound type of /h5score/runs; a RunRecord is one element's bytes.
 h5::Handle run_type();
+/// One element of /h5score/alive; slot i belongs to the run in slot i of /h5score/runs. Apart from the runs, whose
+/// records never change while a run writes.
+struct SignOfLife {
+  i64 start_ns = 0;  ///< of the run
+  i64 alive_ns = 0;  ///< 0: the run has ended in order
+};
+h5::Handle sign_of_life_type();
+
 RunRecord pack(const RunFacts& run);
 RunFacts unpack(const RunRecord& record);
 

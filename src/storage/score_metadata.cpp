@@ -158,6 +158,7 @@ class MetadataWriter {
     fill(boundaries, u64_type, spec_.boundaries.size(), spec_.boundaries.data());
     static_cast<void>(create(ledger, u64_type, {spec_.boundaries.size() - 1}));
     static_cast<void>(create(runs, run_type(), {run_slots}));
+    static_cast<void>(create(alive, sign_of_life_type(), {run_slots}));
     std::vector<std::string> column_paths;
     for (const auto& column : spec_.columns) column_paths.push_back(column.path);
     fill_texts(columns, column_paths);

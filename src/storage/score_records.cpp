@@ -59,6 +59,13 @@ Handle run_type() {
   return type;
 }
 
+Handle sign_of_life_type() {
+  Handle type(H5Tcreate(H5T_COMPOUND, sizeof(SignOfLife)), no_type, ExitCode::internal);
+  insert(type, "start_ns", offsetof(SignOfLife, start_ns), H5T_STD_I64LE);
+  insert(type, "alive_ns", offsetof(SignOfLife, alive_ns), H5T_STD_I64LE);
+  return type;
+}
+
 RunRecord pack(const RunFacts& run) {
   PackedRun packed{.start_ns = run.start_ns,
                    .end_ns = run.end_ns,

@@ -64,7 +64,8 @@ TEST(ScoreOptions, DefaultsAreThoseOfTheJob) {
   EXPECT_EQ(got.threads, defaults.threads);
   EXPECT_EQ(got.memory_per_rank, defaults.memory_per_rank);
   EXPECT_EQ(got.sync_interval, defaults.sync_interval);
-  EXPECT_EQ(got.time_limit, 0);
+  EXPECT_FALSE(got.time_limit.has_value());
+  EXPECT_EQ(got.wait, 0);
   EXPECT_FALSE(got.resume || got.overwrite || got.dry_run);
   EXPECT_TRUE(got.write.empty() && got.features.empty() && got.rows.empty() && got.report.empty());
 }

@@ -28,6 +28,12 @@ def claims(part):
             for block, entry in enumerate(entries) if int(entry) >> 32 == 1}
 
 
+def blocks_of(part):
+    """The number of blocks of a part file."""
+    with h5py.File(part, "r", locking=False) as f:
+        return len(f["h5score/ledger"])
+
+
 def false_entries(part, undisturbed):
     """The claims of `part` that do not hold, as texts; `undisturbed` is the complete score file of the same job."""
     wrong = []

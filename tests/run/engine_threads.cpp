@@ -14,6 +14,7 @@
 #include <atomic>
 #include <chrono>
 #include <thread>
+#include <utility>
 
 namespace h5score::test {
 namespace {
@@ -154,6 +155,107 @@ TEST_P(EngineThreads, AStopEndsTheLanesAfterTheBlocksInHand) {
   EXPECT_TRUE(result.stopped);
   EXPECT_GE(sink.written.size(), 20U);
   EXPECT_LE(sink.written.size(), 60U);
+}
+
+/// Rank 2 alone is asked to stop, after its second block has begun.
+struct StopOfOneRank {
+  bool one_host = false;  ///< payloads in shared memory
+  u64 memory = u64{1} << 24;
+  u64 lanes = 1;
+  BlockSizes sizes;
+};
+
+TEST_P(EngineThreads, AStopOfOneWorkerStopsAllRanksAndLosesNothing) {
+  const auto plan = plan_of(300);
+  constexpr u64 enough = u64{1} << 24;
+  const BlockSizes large{70'000, 64, 32};  // worth sharing memory
+  const std::vector<StopOfOneRank> cases{{false, enough, 1, {}},
+                                         {false, 12'000, 1, {}},
+                                         {true, enough, 1, large},
+                                         {false, enough, 3, {}},
+                                         {true, enough, 3, large}};
+  for (const auto& tested : cases) {
+    std::atomic<bool> told{false};
+    std::atomic<u64> begun{0};
+    std::atomic<u64> begun_before{0};
+    FakeSink sink;
+    const auto body = [&](comm::Communicator& comm) {
+      FakeSource source(tested.sizes);
+      std::atomic<u64> mine{0};
+      FakeLanes lanes(tested.sizes, tested.lanes, [&](u64, const run::Poll& poll) {
+        ++mine;
+        // The others leave enough for rank 2.
+        for (const bool waits = comm.rank() != 2 && ++begun > 60; waits && !told;) poll();
+        for (int i = 0; i < 20; ++i) poll();
+      });
+      auto with_stop = options(tested.memory);
+      with_stop.stop_requested = [&] {
+        if (comm.rank() != 2 || mine < 2) return false;
+        if (!told) begun_before = begun.load();
+        told = true;
+        return true;
+      };
+      const auto result =
+          run::run_blocks(comm, plan, all_blocks(plan), &source, lanes.lanes, comm.root() ? &sink : nullptr, with_stop);
+      EXPECT_TRUE(result.stopped) << "rank " << comm.rank();
+      EXPECT_FALSE(comm.probe().has_value()) << "rank " << comm.rank() << " has a message left";
+      if (!comm.root()) return;
+      u64 reported = 0;
+      for (const auto& rank : result.ranks) reported += rank.blocks;
+      EXPECT_EQ(reported, sink.written.size()) << "what was scored is written";
+    };
+    for (const auto& error : run_ranks(4, body, tested.one_host)) EXPECT_EQ(message_of(error), "");
+    EXPECT_GT(sink.written.size(), 0U);
+    EXPECT_LT(sink.written.size(), 300U);
+    EXPECT_THAT(sink.times, testing::Each(testing::Pair(testing::_, 1)));
+    EXPECT_TRUE(sink.crc_matches);
+    // Until they hear of it, the others can begin no more than what was assigned to them.
+    EXPECT_LE(begun - begun_before, 60U);
+
+    std::vector<u64> rest;
+    for (const u64 block : all_blocks(plan))
+      if (!sink.written.contains(block)) rest.push_back(block);
+    const auto go_on = [&](comm::Communicator& comm) {
+      FakeSource source(tested.sizes);
+      FakeScorer scorer(tested.sizes);
+      run::run_blocks(comm, plan, rest, &source, {&scorer}, comm.root() ? &sink : nullptr, options());
+    };
+    for (const auto& error : run_ranks(3, go_on, tested.one_host)) EXPECT_EQ(message_of(error), "");
+    EXPECT_EQ(sink.written, expected_results(all_blocks(plan), tested.sizes));
+  }
+}
+
+TEST_P(EngineThreads, ARankWithNothingToDoCanStopTheOthers) {
+  const auto plan = plan_of(300);
+  for (const u64 memory : {u64{12'000}, u64{1} << 24}) {
+    std::atomic<bool> wanted{false};
+    FakeSink sink;
+    const auto errors = run_ranks(3, [&](comm::Communicator& comm) {
+      FakeSource source({});
+      FakeScorer scorer({});
+      // The others wait in their first block until rank 2 has run dry and looked for work many times.
+      scorer.on_score = [&](u64, const run::Poll& poll) {
+        while (comm.rank() != 2 && !wanted) poll();
+        poll();
+      };
+      u64 scored_before = 0;
+      u64 looks = 0;
+      auto with_stop = options(memory);
+      with_stop.stop_requested = [&] {
+        looks = std::exchange(scored_before, scorer.scored) == scorer.scored ? looks + 1 : 0;
+        if (comm.rank() == 2 && looks > 1000) wanted = true;
+        return comm.rank() == 2 && wanted;
+      };
+      const auto result =
+          run::run_blocks(comm, plan, all_blocks(plan), &source, {&scorer}, comm.root() ? &sink : nullptr, with_stop);
+      EXPECT_FALSE(comm.probe().has_value()) << "rank " << comm.rank() << " has a message left";
+      if (!comm.root()) return;
+      EXPECT_EQ(result.stopped, sink.written.size() < 300);
+    });
+    for (const auto& error : errors) EXPECT_EQ(message_of(error), "");
+    if (GetParam() != Schedule::static_) continue;
+    EXPECT_LT(sink.written.size(), 250U) << "the others had half of the blocks left";
+  }
 }
 
 TEST_P(EngineThreads, AFailingScorerNamesTheBlock) {

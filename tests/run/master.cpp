@@ -137,6 +137,22 @@ TEST(Master, StopEndsAfterWhatIsInHand) {
   EXPECT_EQ(master.remaining(), 8U);
 }
 
+TEST(Master, AfterAStopBlocksThatAreNotBegunComeBack) {
+  Master master = master_of(10, limits_of(3, 2, 100, true));
+  EXPECT_EQ(all_assignments(master).size(), 4U);
+  EXPECT_FALSE(master.on({Kind::returned, 1, 2}, 0)) << "nobody was asked to";
+  EXPECT_TRUE(master.on({Kind::stop, 0, 0}, 0));
+  EXPECT_TRUE(master.on({Kind::returned, 1, 2}, 0));
+  EXPECT_TRUE(master.on({Kind::result, 1, 0}, 0));
+  EXPECT_FALSE(master.on({Kind::returned, 1, 0}, 0)) << "it holds nothing any more";
+  EXPECT_TRUE(master.on({Kind::returned, 2, 3}, 0));
+  EXPECT_FALSE(master.finished());
+  EXPECT_TRUE(master.on({Kind::result, 2, 1}, 0));
+  EXPECT_TRUE(master.finished());
+  EXPECT_EQ(master.remaining(), 8U);
+  EXPECT_THAT(all_assignments(master), IsEmpty());
+}
+
 TEST(Master, GivesALostWorkersBlocksToOthers) {
   Master master = master_of(4, limits_of(3, 2, 100, false));
   EXPECT_THAT(all_assignments(master), ElementsAre(Pair(1, 0), Pair(2, 1)));

@@ -15,7 +15,7 @@ namespace h5score::comm {
 using base::u32;
 using base::u64;
 
-enum class Tag : int { control = 1, payload = 2, result = 3, failure = 4 };
+enum class Tag : int { control = 1, payload = 2, result = 3, failure = 4, stop = 5 };
 
 /// A pending nonblocking operation. Destroying a pending one never communicates: it is leaked to MPI and forgotten,
 /// which only happens while the program is failing. The buffers of a leaked operation must not be freed either: MPI may

@@ -68,7 +68,8 @@ struct EngineOptions {
   /// Ranks on the root's host read payloads and leave results in memory that they share with it, where that can be had;
   /// elsewhere, or where this is false at either end, these travel as messages.
   bool node_memory = true;
-  /// Asked by the root between blocks: true stops the run after the blocks in hand (they are still written).
+  /// Asked by every rank, also during long work; cheap. True on any rank stops the run after the blocks that are being
+  /// scored (they are still written); blocks that are only assigned are given back.
   std::function<bool()> stop_requested;
   /// Told by the root after each block is written: blocks done so far, rows done so far.
   std::function<void(u64 blocks, u64 rows)> on_progress;

@@ -18,10 +18,11 @@ using base::u64;
 /// What happened, as the master is told.
 struct MasterEvent {
   enum class Kind : base::u8 {
-    sent,    ///< a payload has left: its buffer is free again
-    result,  ///< `worker` has finished `block` (worker 0: the master itself)
-    lost,    ///< `worker` will not answer any more
-    stop,    ///< hand out nothing more
+    sent,      ///< a payload has left: its buffer is free again
+    result,    ///< `worker` has finished `block` (worker 0: the master itself)
+    lost,      ///< `worker` will not answer any more
+    stop,      ///< hand out nothing more
+    returned,  ///< after a stop: `worker` has not begun `block` and will not
   };
   Kind kind = Kind::sent;
   u32 worker = 0;
@@ -74,6 +75,7 @@ class Master {
 
   bool refill(u32 worker, double now);
   bool on_result(u32 worker, u64 block, double now);
+  bool on_returned(u32 worker);
   void on_lost(u32 worker);
   void update_hunger(u32 worker, u64 outstanding_before);
   /// The worker to be supplied first, if any wants more.

@@ -9,6 +9,7 @@
 #include "h5score/run/report.hpp"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -63,8 +64,9 @@ struct ScoreOptions {
   std::string report;  ///< path of the JSON report, or empty
   std::string view;    ///< path of a file that shows inputs beside scores, or empty
   ProgressMode progress = ProgressMode::automatic;
-  double sync_interval = 30;  ///< seconds between fdatasync + ledger writes
-  double time_limit = 0;      ///< seconds; 0 = none
+  double sync_interval = 30;         ///< seconds between fdatasync + ledger writes
+  std::optional<double> time_limit;  ///< seconds, 0 = none; not given: what the batch system says
+  double wait = 0;                   ///< seconds to wait for another run that writes the output
   std::string file_locking = "auto";
   // Tuning
   Schedule schedule = Schedule::dynamic;

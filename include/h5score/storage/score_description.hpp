@@ -94,6 +94,8 @@ struct ScoreDescription {
   Extent ledger_extent;
   std::vector<RunFacts> runs;  ///< oldest first
   Extent runs_extent;
+  std::vector<i64> alive_ns;  ///< of each of `runs`: last sign of life; 0: it has ended in order, or its version showed none
+  Extent alive_extent;
   std::string identity;  ///< JSON
   std::string features;  ///< JSON: how the models' features were made; empty in files of versions that did not note it
   std::string options;   ///< JSON: what the first run was asked for; likewise
@@ -168,7 +170,7 @@ void archive(A& ar, Extent& v) {
 template <class A>
 void archive(A& ar, ScoreDescription& v) {
   ar(v.path, v.inode, v.file_size, v.rows, v.columns, v.column_extents, v.tables, v.inputs, v.boundaries, v.ledger,
-     v.ledger_extent, v.runs, v.runs_extent, v.identity, v.features, v.options);
+     v.ledger_extent, v.runs, v.runs_extent, v.alive_ns, v.alive_extent, v.identity, v.features, v.options);
 }
 
 }  // namespace h5score::storage

@@ -3,6 +3,7 @@
 // disk. The protocol is described in docs/score-file.md. Used by the root only.
 #pragma once
 
+#include "h5score/base/error.hpp"
 #include "h5score/base/types.hpp"
 #include "h5score/storage/posix_file.hpp"
 #include "h5score/storage/score_description.hpp"
@@ -35,12 +36,20 @@ enum class FileLocking : base::u8 {
   off,
 };
 
+/// Another run writes the output: an Error(cant_create) that may be gone after a while.
+class OutputBusy : public base::Error {
+ public:
+  using base::Error::Error;
+};
+
 struct ScoreFileOptions {
   bool overwrite = false;     ///< replace an existing OUT (when complete) and drop an existing OUT.part
   double sync_interval = 30;  ///< seconds from one sync of the data to the next
   FileLocking locking = FileLocking::automatic;
   std::function<void(const std::string&)> warn;  ///< told what a person should know; may be empty
-  PosixCalls* calls = nullptr;                   ///< a test's double; null: the system
+  /// Reads an existing part file, which may be damaged: best through the sandbox. Empty: read_scores().
+  std::function<ScoreDescription(const std::string& path)> read_part;
+  PosixCalls* calls = nullptr;  ///< a test's double; null: the system
 };
 
 /// The part file's name while a run writes, and the final name's: `OUT.part`.
@@ -55,14 +64,14 @@ class ScoreFile {
  public:
   /// Makes OUT.part, allocated and locked, ready for write(). Nothing exists under a final name until finish().
   /// Throws Error(cant_create): OUT or OUT.part exists without `overwrite`, the folder is missing, read-only or not
-  /// writable, the disk is too full, another run writes this output, or two columns want one path.
+  /// writable, the disk is too full, or two columns want one path; OutputBusy: another run writes this output.
   static ScoreFile create(const std::string& output, const ScoreFileSpec& spec, const RunFacts& run,
                           const ScoreFileOptions& options);
 
   /// Continues the part file that `part` describes (from read_scores(part_path(output)), best through the sandbox):
   /// locks it, compares the identity, re-reads every block that the ledger claims and forgets those whose CRC is wrong.
-  /// Throws Error(usage) where the identity differs, Error(cant_create) where another run writes it or OUT exists
-  /// without `overwrite`, Error(data) where the file is not the one described, Error(io).
+  /// Throws Error(usage) where the identity differs, OutputBusy where another run writes it, Error(cant_create) where
+  /// OUT exists without `overwrite`, Error(data) where the file is not the one described, Error(io).
   static ScoreFile resume(const std::string& output, const ScoreDescription& part, const std::string& identity,
                           const RunFacts& run, const ScoreFileOptions& options);
 
@@ -77,6 +86,8 @@ class ScoreFile {
   [[nodiscard]] u64 result_bytes(u64 block) const;
   /// Blocks of a resumed file whose stored results failed their CRC, now part of todo().
   [[nodiscard]] u64 blocks_rejected() const;
+
+  // From here on Error(cant_create) is thrown, too, where another run has taken the file over.
 
   /// Writes one block's results; each block once, in any order. Every sync_interval seconds the data is synced by a
   /// helper thread and the ledger then claims those blocks. `crc` is base::crc32 of `results`, taken on trust: check it
