@@ -25,7 +25,7 @@ i64 now_ns() {
 RunOwner::RunOwner(PosixCalls& calls, const PosixFile& file, Extent records, u64 slot, i64 start_ns)
     : file_(file), records_(records), slot_(slot), start_ns_(start_ns) {
   if (records_.size == 0) return;
-  synced_ = PosixFile(calls, file.path(), O_WRONLY | O_DSYNC);
+  synced_ = PosixFile(calls, file.path(), O_RDWR | O_DSYNC);
   write(now_ns());
   sigset_t all;
   sigset_t before;

@@ -36,7 +36,7 @@ def processes_writing(out):
             words = _read(entry, "cmdline").split(b"\0")
             if words[0] != BIN.encode() or str(out).encode() not in words or _state(entry) == "Z":
                 continue
-            rank = re.search(rb"\0(?:OMPI_COMM_WORLD_RANK|PMI_RANK)=(\d+)", b"\0" + _read(entry, "environ"))
+            rank = re.search(rb"\0(?:OMPI_COMM_WORLD_RANK|PMI_RANK|PMIX_RANK)=(\d+)", b"\0" + _read(entry, "environ"))
             parents[int(entry)] = int(_read(entry, "stat").rsplit(b")", 1)[1].split()[1])
             ranks[int(entry)] = int(rank.group(1)) if rank else 0
     return {ranks[pid]: pid for pid, parent in parents.items() if parent not in parents}
@@ -68,11 +68,13 @@ def activity(pid):
 class Running:
     """One run: `launcher` is what was started (mpirun, or h5score itself), `pids` its ranks."""
 
-    def __init__(self, arguments, out, np_):
+    def __init__(self, arguments, out, np_, launch=None, env=None):
+        """`launch`: what starts the ranks instead of mpiexec, with its arguments."""
         self.out = str(out)
         self.expected, self.alone = np_ or 1, np_ is None
-        self.launcher = subprocess.Popen(command([*arguments, "--output", out], np_), stdout=subprocess.PIPE,
-                                         stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
+        words = command([*arguments, "--output", out], None if launch else np_)
+        self.launcher = subprocess.Popen([*(launch or []), *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                         stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
         self.pids = {}
 
     def find(self):
@@ -111,10 +113,10 @@ class Running:
     def clean_up(self):
         self.signal(signal.SIGKILL)
         self.launcher.kill()
+        self.launcher.communicate()
         for pid in processes_writing(self.out).values():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self.launcher.communicate()
         until(lambda: not processes_writing(self.out), "an end of all ranks")
 
 
@@ -135,14 +137,14 @@ def _try_to_halt(run, blocks):
 
 
 @contextlib.contextmanager
-def halted(arguments, out, np_=None, blocks=1, resume=False):
+def halted(arguments, out, np_=None, blocks=1, resume=False, **how):
     """A run, halted when it has claimed at least `blocks` blocks in all and has many left to do."""
     before = None
     if resume:
         with open(ledger.part_of(out), "rb") as f:
             before = f.read()
     for _ in range(10):
-        run = Running([*arguments, *(["--resume"] if resume else [])], out, np_)
+        run = Running([*arguments, *(["--resume"] if resume else [])], out, np_, **how)
         try:
             if _try_to_halt(run, blocks):
                 yield run
@@ -156,6 +158,36 @@ def halted(arguments, out, np_=None, blocks=1, resume=False):
             with open(ledger.part_of(out), "wb") as f:
                 f.write(before)
     raise AssertionError("ten runs ended before they could be halted")
+
+
+class RunningJob(Running):
+    """The ranks of a run that somebody else starts, such as a batch job."""
+
+    def __init__(self, out, ranks):  # pylint: disable=super-init-not-called
+        self.out, self.expected, self.alone = str(out), ranks, False
+        self.pids = {}
+
+    def find(self):
+        found = processes_writing(self.out)
+        self.pids = found if len(found) == self.expected else {}
+        return self.pids
+
+    def halt_at(self, blocks):
+        """Returns when the ranks are halted with at least `blocks` claims and many blocks to do."""
+        part = ledger.part_of(self.out)
+
+        def try_it():
+            if not os.path.exists(part) or not self.find():
+                return False
+            self.halt()
+            if len(ledger.claims(part)) >= blocks:
+                return True
+            self.go_on()
+            time.sleep(0.004)
+            return False
+
+        until(try_it, f"{blocks} claims of the job")
+        assert len(ledger.claims(part)) < ledger.blocks_of(part) - 4 * self.expected, "the job was too quick to be halted"
 
 
 def launched_by_open_mpi():

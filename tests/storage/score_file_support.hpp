@@ -24,8 +24,9 @@ inline std::string contents(const std::string& path) {
 /// All bytes of a score file but the records of its runs.
 inline std::string contents_but_runs(const std::string& path) {
   std::string bytes = contents(path);
-  const auto runs = read_scores(path).runs_extent;
-  bytes.replace(runs.offset, runs.size, runs.size, '\0');
+  const auto scores = read_scores(path);
+  for (const auto& place : {scores.runs_extent, scores.alive_extent})
+    bytes.replace(place.offset, place.size, place.size, '\0');
   return bytes;
 }
 
