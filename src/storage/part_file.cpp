@@ -6,6 +6,7 @@
 #include "h5score/storage/compressed_copy.hpp"
 
 #include "other_run.hpp"
+#include "run_owner.hpp"
 #include "score_layout.hpp"
 
 #include <unistd.h>
@@ -39,7 +40,8 @@ void check_output(const std::string& output, bool overwrite) {
 
 [[noreturn]] void refuse(const std::string& output, const std::string& why) {
   throw OutputBusy(ExitCode::cant_create, output + ": is being written", why,
-                   "wait for it (--wait TIME), stop it or choose another name");
+                   "wait for it (--wait TIME; without a sign of life for " + std::to_string(dead_after_seconds) +
+                       " s it counts as dead), stop it or choose another name");
 }
 
 LockResult lock(const PosixFile& file, const ScoreFileOptions& options) {

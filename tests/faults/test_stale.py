@@ -105,7 +105,7 @@ def test_a_second_run_is_refused_while_the_first_lives(job):
             line = done.stderr.strip()
             assert line.count("\n") == 0
             for words in ("is being written (another run on host ", f"process {going.pids[0]}, ", "started 20",
-                          "last sign of life ", " s ago", "--wait TIME"):
+                          "last sign of life ", " s ago", "--wait TIME; without a sign of life for 300 s it counts as dead"):
                 assert words in line, line
         going.go_on()
         assert going.end()[0] == 0
