@@ -3,6 +3,8 @@
 
 #include "h5score/base/narrow.hpp"
 
+#include "regular_driver.hpp"
+
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -137,17 +139,28 @@ Handle lock_free_access() {
   return access;
 }
 
-Handle open_file(const std::string& path) {
-  return open_file(path, lock_free_access());
-}
+namespace {
 
-Handle open_file(const std::string& path, const Handle& access) {
+void check_readable(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0)
     throw Error(ExitCode::no_input, path + ": cannot be opened", base::errno_text(errno));
   if (S_ISDIR(status.st_mode)) throw Error(ExitCode::no_input, path + ": cannot be opened", "it is a directory");
+  if (!S_ISREG(status.st_mode))
+    throw Error(ExitCode::no_input, path + ": cannot be opened", "it is not a regular file");
   if (::access(path.c_str(), R_OK) != 0)
     throw Error(ExitCode::no_input, path + ": cannot be opened", base::errno_text(errno));
+}
+
+}  // namespace
+
+Handle open_file(const std::string& path) {
+  check_readable(path);
+  return open_file(path, regular_access(path));
+}
+
+Handle open_file(const std::string& path, const Handle& access) {
+  check_readable(path);
   initialise();
   return {H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), path + ": not a readable HDF5 file"};
 }

@@ -6,10 +6,13 @@
 
 #include "open_dataset.hpp"
 #include "record_type.hpp"
+#include "regular_driver.hpp"
 
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 
@@ -55,7 +58,7 @@ class Strings {
 
 class RowReader::Impl {
  public:
-  explicit Impl(const DatasetFacts& facts) : facts_(facts), open_(facts, lock_free_access()) {
+  explicit Impl(const DatasetFacts& facts) : facts_(facts), open_(facts, regular_access(facts.file)) {
     row_elements_ = base::checked_product(std::span(facts.shape).subspan(1));
   }
 
@@ -154,12 +157,26 @@ u32 RowReader::longest_string() {
   return impl_->longest_string();
 }
 
-std::vector<std::string> missing_sources(const DatasetFacts& facts) {
-  std::vector<std::string> missing;
-  if (facts.layout != Layout::virtual_sources) return missing;
-  const OpenDataset open(facts, lock_free_access());
+namespace {
+
+// A file that a dataset's elements lie in; `places` are the names under which the library may find it. Missing ones are
+// noted, what is there must be a regular file.
+void look_for(const DatasetFacts& facts, const std::string& name, const std::vector<std::filesystem::path>& places,
+              std::vector<std::string>& missing) {
+  bool found = false;
+  for (const auto& place : places) {
+    std::error_code unreadable;
+    const auto status = std::filesystem::status(place, unreadable);
+    if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
+      throw Error(ExitCode::data, facts.file + ": " + facts.name + " has values in '" + name + "'",
+                  "that is not a regular file");
+    found = found || ::access(place.c_str(), R_OK) == 0;
+  }
+  if (!found && std::find(missing.begin(), missing.end(), name) == missing.end()) missing.push_back(name);
+}
+
+void look_for_sources(const DatasetFacts& facts, const Handle& creation, std::vector<std::string>& missing) {
   const std::string what = facts.file + ": " + facts.name + ": the virtual sources cannot be read";
-  const Handle creation(H5Dget_create_plist(open.dataset.get()), what);
   std::size_t count = 0;
   check(H5Pget_virtual_count(creation.get(), &count), what);
   const auto folder = std::filesystem::path(facts.file).parent_path();
@@ -169,9 +186,34 @@ std::vector<std::string> missing_sources(const DatasetFacts& facts) {
     check(H5Pget_virtual_filename(creation.get(), i, name.data(), name.size() + 1), what);
     // "." is the file itself; a '%' stands for a series of files whose end is where they end.
     if (name == "." || name.find('%') != std::string::npos) continue;
-    const bool found = ::access(name.c_str(), R_OK) == 0 || ::access((folder / name).c_str(), R_OK) == 0;
-    if (!found && std::find(missing.begin(), missing.end(), name) == missing.end()) missing.push_back(name);
+    look_for(facts, name, {name, folder / name}, missing);
   }
+}
+
+// HDF5 looks for them in the folder that the program runs in, or where HDF5_EXTFILE_PREFIX says.
+void look_for_externals(const DatasetFacts& facts, const Handle& creation, std::vector<std::string>& missing) {
+  const std::string what = facts.file + ": " + facts.name + ": the external files cannot be read";
+  const char* prefix = std::getenv("HDF5_EXTFILE_PREFIX");
+  if (prefix != nullptr && *prefix != '\0') return;
+  const int count = check(H5Pget_external_count(creation.get()), what);
+  for (unsigned i = 0; i < static_cast<unsigned>(count); ++i) {
+    std::array<char, 4097> name{};
+    check(H5Pget_external(creation.get(), i, name.size() - 1, name.data(), nullptr, nullptr), what);
+    look_for(facts, name.data(), {name.data()}, missing);
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> missing_sources(const DatasetFacts& facts) {
+  std::vector<std::string> missing;
+  if (facts.layout != Layout::virtual_sources && facts.layout != Layout::external_files) return missing;
+  const OpenDataset open(facts, regular_access(facts.file));
+  const Handle creation(H5Dget_create_plist(open.dataset.get()), facts.file + ": " + facts.name);
+  if (facts.layout == Layout::virtual_sources)
+    look_for_sources(facts, creation, missing);
+  else
+    look_for_externals(facts, creation, missing);
   return missing;
 }
 

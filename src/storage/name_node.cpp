@@ -72,10 +72,19 @@ std::string choose_dataset(const std::string& path) {
               "choose one with --dataset");
 }
 
+// Values outside of the file are looked for, and one row is tried, before a run begins: a virtual dataset that leads to
+// itself kills the library.
 void require_sources(const std::string& path, const DatasetFacts& facts) {
   if (const auto missing = h5::missing_sources(facts); !missing.empty())
-    throw Error(ExitCode::no_input, path + ": virtual dataset '" + facts.name + "' lacks a source file",
-                missing.front(), "HDF5 would give fill values for its rows");
+    throw Error(ExitCode::no_input, path + ": dataset '" + facts.name + "' lacks a file with its values",
+                missing.front(),
+                facts.layout == h5::Layout::virtual_sources ? "HDF5 would give fill values for its rows" : "");
+  const bool outside = facts.layout == h5::Layout::virtual_sources || facts.layout == h5::Layout::external_files;
+  if (!outside || facts.shape.empty() || facts.shape[0] == 0) return;
+  if (facts.read_as)
+    static_cast<void>(h5::RowReader(facts).read({0, 1}, *facts.read_as));
+  else if (facts.record_bytes != 0)
+    static_cast<void>(h5::RowReader(facts).read_records({0, 1}));
 }
 
 void require(const std::string& path, const DatasetFacts& facts, Role role) {

@@ -17,6 +17,7 @@ using base::ExitCode;
 using h5::DatasetFacts;
 
 constexpr u64 most_row_bytes = u64{1} << 32;
+constexpr u64 most_file_bytes = u64{1} << 60;   // an EiB: no file system goes beyond 16
 constexpr u64 most_columns = u64{1} << 22;      // as many as a model may have
 constexpr u64 most_chunk_bytes = u64{1} << 32;  // HDF5's own limit
 
@@ -99,6 +100,8 @@ std::string refusal(const DatasetFacts& facts, Role role) {
   if (!facts.missing.empty() && !decoded_here) return "this machine's HDF5 lacks the filter " + joined(facts.missing);
   if (element_bytes(facts) > h5::most_element_bytes) return "an element is larger than 64 MiB";
   if (element_bytes(facts) != 0 && row_bytes(facts) > most_row_bytes) return "a row is larger than 4 GiB";
+  if (element_bytes(facts) != 0 && facts.shape[0] > most_file_bytes / row_bytes(facts))
+    return "it is larger than any file can be";
   return {};
 }
 

@@ -28,7 +28,7 @@ constexpr u64 most_columns = 100'000;
 
 class ScoreReader {
  public:
-  explicit ScoreReader(const std::string& path) : file_(h5::open_file(path, layout::file_access())) {
+  explicit ScoreReader(const std::string& path) : file_(h5::open_file(path)) {
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0)
       throw Error(ExitCode::no_input, path + ": cannot be examined", base::errno_text(errno));

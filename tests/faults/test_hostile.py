@@ -81,12 +81,12 @@ def model(tmp_path_factory):
     return path
 
 
-def refuse(arguments, out, name, np_=None):
-    """A run that ends with 65 and one message that names the file, before it makes any output."""
+def refuse(arguments, out, name, np_=None, code=DATA_ERROR):
+    """A run that ends with 65 (`code`) and one message that names the file, before it makes any output."""
     done = subprocess.run(command([*arguments, "--output", out, "--progress", "none"], np_), capture_output=True, text=True,
                           timeout=120, stdin=subprocess.DEVNULL)
     said = [line for line in done.stderr.splitlines() if line.startswith("h5score: ")]
-    assert done.returncode == DATA_ERROR, f"{name}: exit {done.returncode}: {done.stderr}"
+    assert done.returncode == code, f"{name}: exit {done.returncode}: {done.stderr}"
     assert len(said) == 1 and name in said[0], done.stderr
     assert "HDF5-DIAG" not in done.stderr
     assert not out.exists() and not pathlib.Path(f"{out}.part").exists()
@@ -111,6 +111,68 @@ def test_inputs_that_are_cut_off_are_refused_before_scoring(tmp_path, model):
             tried += 1
     assert tried >= count(25, 400)
     record("truncated-input", tried, f"{len(DATA)} layouts: 65 each time, no output begun")
+
+
+# ---- made to harm
+
+def virtual(f, source):
+    layout = h5py.VirtualLayout((100, 4), "f4")
+    layout[:] = h5py.VirtualSource(source, "x", shape=(100, 4))
+    f.create_virtual_dataset("x", layout)
+
+
+def external(f, source):
+    f.create_dataset("x", (100, 4), "f4", external=[(str(source), 0, 1600)])
+
+
+def link(f, source):
+    f["x"] = h5py.ExternalLink(str(source), "/x")
+
+
+@pytest.mark.parametrize("way", [virtual, external, link])
+@pytest.mark.parametrize("source", ["pipe", "/dev/zero"])
+def test_values_in_pipes_and_devices_are_not_waited_for(tmp_path, model, way, source):
+    path = tmp_path / "in.h5"
+    if source == "pipe":
+        source = tmp_path / "pipe"
+        os.mkfifo(source)
+    with h5py.File(path, "w") as f:
+        way(f, source)
+    refuse(["score", "--model", model, "--input", path, "--dataset", "/x"], tmp_path / "s.h5", path.name)
+
+
+def test_a_virtual_dataset_of_itself_is_refused_before_scoring(tmp_path, model):
+    path = tmp_path / "in.h5"
+    with h5py.File(path, "w") as f:
+        virtual(f, ".")
+    refuse(["score", "--model", model, "--input", path], tmp_path / "s.h5", path.name)
+
+
+def test_external_values_that_are_missing_are_told_before_scoring(tmp_path, model):
+    path = tmp_path / "in.h5"
+    with h5py.File(path, "w") as f:
+        external(f, tmp_path / "absent")
+    refuse(["score", "--model", model, "--input", path], tmp_path / "s.h5", path.name, code=66)
+
+
+def unwritten(path, shape, dtype="f4", chunks=None):
+    """A dataset of any size that takes no space."""
+    with h5py.File(path, "w") as f:
+        if chunks is None:
+            space, plist = h5py.h5s.create_simple(shape), h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            h5py.h5d.create(f.id, b"x", h5py.h5t.py_create(np.dtype(dtype)), space, plist)
+        else:
+            f.create_dataset("x", shape, dtype, chunks=chunks)
+
+
+@pytest.mark.parametrize("shape, dtype, chunks", [
+    ((10**18, 4), "f4", None), ((10**18, 4), "f4", (1000, 4)), ((2**61, 8), "f4", (2**20, 8)), ((2**59, 8), "u1", None),
+    ((8, 2**60), "u1", (1, 2**20)), ((2**62, 4, 4, 4), "f4", (16, 4, 4, 4)), ((0, 4), "f4", None), ((), "f4", None),
+    ((10, 0), "f4", None), ((10, 4), "S3", None)], ids=str)
+def test_absurd_shapes(tmp_path, model, shape, dtype, chunks):
+    path = tmp_path / "in.h5"
+    unwritten(path, shape, dtype, chunks)
+    refuse(["score", "--model", model, "--input", path, "--dataset", "/x"], tmp_path / "s.h5", path.name)
 
 
 # ---- published

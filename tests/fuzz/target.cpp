@@ -61,7 +61,9 @@ InputFile::~InputFile() {
   std::filesystem::remove_all(folder_, ignored);
 }
 
+// As a new file: the library takes one that it failed to close for the same, with what it held before.
 void InputFile::write(base::ByteView bytes) const {
+  std::filesystem::remove(path_);
   std::ofstream file(path_, std::ios::binary);
   file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   if (!file.flush()) throw std::runtime_error(path_ + " cannot be written");

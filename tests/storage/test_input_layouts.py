@@ -233,7 +233,7 @@ def test_virtual_dataset(tmp_path):
     got = check_equal(tmp_path, path, "x", block=7)
     assert got.summary["access"] == [2]
     (tmp_path / "part1.h5").unlink()
-    with pytest.raises(Failure, match="lacks a source file.*part1.h5") as failure:
+    with pytest.raises(Failure, match="lacks a file with its values.*part1.h5") as failure:
         Rows(tmp_path, path)
     assert failure.value.code == 66
 

@@ -189,7 +189,8 @@ class RowReader {
   std::unique_ptr<Impl> impl_;
 };
 
-/// The sources of a virtual dataset that do not exist: the library would silently give fill values for them.
+/// The sources of a virtual dataset, or the external files of one, that do not exist: for missing sources the library
+/// would silently give fill values. Throws Error(data) for one that is a pipe or a device.
 std::vector<std::string> missing_sources(const DatasetFacts& facts);
 
 }  // namespace h5score::h5

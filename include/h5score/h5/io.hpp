@@ -20,7 +20,8 @@ enum class StoredKind : base::u8 { integer, floating, text, other };
 /// HDF5 1.10.7 on; before, the environment variable HDF5_USE_FILE_LOCKING decides).
 Handle lock_free_access();
 
-/// Opens a file read-only, without locks unless `access` says else. Throws Error(no_input) where it does not exist or
+/// Opens a file read-only, without locks unless `access` says else; without `access` also what it leads to must be
+/// regular files, no pipes. Throws Error(no_input) where it does not exist or
 /// cannot be opened for reading (permission, directory), Error(data) where it is not a readable HDF5 file, both naming
 /// the path.
 Handle open_file(const std::string& path);

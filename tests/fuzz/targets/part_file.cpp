@@ -114,6 +114,7 @@ Outcome run(base::ByteView bytes) {
   static NameNode node({{"read_scores", storage::read_scores_handler}});
   const auto writable = sound().writable;
   const std::string part = storage::part_path(output());
+  fs::remove(part);
   {
     std::ofstream file(part, std::ios::binary);
     file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
