@@ -218,9 +218,7 @@ class ScoreRun {
     return compress;
   }
 
-  [[nodiscard]] bool stop_requested() const {
-    return stop_signal() != 0 || (comm_.root() && out_of_time());
-  }
+  [[nodiscard]] bool stop_requested() const { return stop_signal() != 0 || (comm_.root() && out_of_time()); }
 
   EngineResult run_blocks_of(const FeatureStatistics& statistics, const EngineOptions& engine, RootParts* root) {
     const LoopParts parts{comm_, setup_, backend_, layout_, statistics, plan_, lanes_, engine};

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <numeric>
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
@@ -311,7 +312,9 @@ void ScoreFile::Impl::disown() {
   if (sync_.valid()) sync_.wait();
   unusable_ = true;
   description_.ledger = ledger_before_;
-  if (!ledger_before_.empty()) write_ledger(0, ledger_before_.size() - 1);
+  std::vector<u64> all(ledger_before_.size());
+  std::iota(all.begin(), all.end(), u64{0});
+  write_entries(std::move(all));
   file_.sync_data();
 }
 

@@ -94,7 +94,8 @@ struct ScoreDescription {
   Extent ledger_extent;
   std::vector<RunFacts> runs;  ///< oldest first
   Extent runs_extent;
-  std::vector<i64> alive_ns;  ///< of each of `runs`: last sign of life; 0: it has ended in order, or its version showed none
+  std::vector<i64>
+      alive_ns;  ///< of each of `runs`: last sign of life; 0: it has ended in order, or its version showed none
   Extent alive_extent;
   std::string identity;  ///< JSON
   std::string features;  ///< JSON: how the models' features were made; empty in files of versions that did not note it
