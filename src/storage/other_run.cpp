@@ -41,7 +41,7 @@ OtherRun judge_other_run(const std::optional<ScoreDescription>& part, LockResult
   if (!part || part->runs.empty()) return other;
   const RunFacts& run = part->runs.back();
   const i64 alive_ns = part->alive_ns.back();
-  const i64 age = now_ns() - std::max(alive_ns, run.end_ns);
+  const i64 age = now_ns() - std::max({i64{0}, alive_ns, run.end_ns});  // a damaged file may say anything
   const bool dead = alive_ns != 0 && age >= dead_after_seconds * second;
   other.text = describe(run, alive_ns, age);
   other.unlocked = held && dead;

@@ -18,6 +18,7 @@
 #include <chrono>
 #include <filesystem>
 #include <future>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -130,8 +131,14 @@ void ScoreFile::Impl::begin_run(const RunFacts& run) {
   run_slot_ = static_cast<u64>(slot - records.begin());
   run_ = run;
   if (run_.start_ns == 0) run_.start_ns = now_ns();
-  // The latest start owns the file, also where the clocks of hosts differ.
-  for (const auto& record : records) run_.start_ns = std::max(run_.start_ns, start(record) + 1);
+  // The latest start owns the file, also where the clocks of hosts differ, or a record is damaged.
+  std::vector<layout::SignOfLife> signs(description_.alive_extent.size / sizeof(layout::SignOfLife));
+  file_.read(writable_bytes(signs), description_.alive_extent.offset);
+  const auto after = [&](i64 other) {
+    if (other >= run_.start_ns && other < std::numeric_limits<i64>::max()) run_.start_ns = other + 1;
+  };
+  for (const auto& record : records) after(start(record));
+  for (const auto& sign : signs) after(sign.start_ns);
   run_.end_ns = 0;
   run_.blocks = 0;
   ledger_before_ = description_.ledger;

@@ -2,7 +2,6 @@
 import fcntl
 import os
 import re
-import shlex
 import shutil
 import struct
 import subprocess
@@ -10,7 +9,7 @@ import subprocess
 import h5py
 import numpy as np
 import pytest
-from program import BIN, assert_same_scores, run
+from program import assert_same_scores, run
 
 F_OFD_SETLK = 37  # linux/fcntl.h
 ROWS, BLOCK = 2_000, 100
@@ -54,8 +53,7 @@ def inspected(path):
 def resume(text):
     """Pastes the command that inspect shows into a shell."""
     shown = re.search(r"\nResume it with.*:\n  (.*)\n", text).group(1)
-    done = subprocess.run(shown.replace("h5score", shlex.quote(BIN), 1), shell=True, capture_output=True, text=True, timeout=120,
-                          cwd="/")
+    done = subprocess.run(shown, shell=True, capture_output=True, text=True, timeout=120, cwd="/")
     assert done.returncode == 0, shown + done.stderr
 
 
@@ -88,7 +86,7 @@ def test_files_without_that_record_show_the_last_command(job):
     with h5py.File(part, "r+") as f:
         del f["h5score/options"]
     text = inspected(part)
-    assert re.search(r"\nResume it with:\n  h5score score .* --output right.h5 --resume\n", text)
+    assert re.search(r"\nResume it with:\n  \S*h5score score .* --output right.h5 --resume\n", text)
 
 
 def test_a_complete_part_file_is_called_complete(job):

@@ -6,7 +6,7 @@ import numpy as np
 from program import run
 from small_job import Job
 
-ROWS, BLOCK, FEATURES, VECTORS = 8000, 100, 16, 12_000
+ROWS, BLOCK, FEATURES, VECTORS = 8000, 100, 16, 8_000
 SCHEDULES, IO = ("dynamic", "static", "guided"), ("direct", "scatter")
 
 

@@ -38,7 +38,7 @@ def on_hosts(ranks):
     return [f"{testbed.TESTBED}/hosts-mpirun", "-n", str(ranks)]
 
 
-@pytest.mark.parametrize("io", IO)
+@pytest.mark.parametrize("io", matrix.count(IO[:1], IO))
 def test_a_cut_link_ends_the_run(beds, job, io):
     assert set(KEEPALIVE) == {f"OMPI_MCA_oob_tcp_keepalive_{name}" for name in ("time", "intvl", "probes")}
     job.clear()
@@ -80,6 +80,7 @@ def test_a_slow_link_changes_nothing(beds, job, tmp_path, io):
     matrix.record("slow-link", 1, f"passes ({io})")
 
 
+@pytest.mark.skipif(not matrix.FULL, reason="takes a minute: part of scripts/run-tests --faults")
 def test_a_node_goes_down_and_its_ranks_live_on(beds, tmp_path):
     """The job runs on n2, which is cut off: Slurm puts the job on another node. Its old ranks are frozen at first, with the lock
     of the part file, and go on when the new run has ended."""

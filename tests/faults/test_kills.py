@@ -21,8 +21,7 @@ def cases():
     """(ranks, killed, schedule, io): all, or a few in which each value occurs."""
     every = [(np_, killed, schedule, io) for np_ in (2, 3, 4) for killed in range(np_)
              for schedule, io in itertools.product(SCHEDULES, IO)]
-    few = [(2, 0, "dynamic", "direct"), (2, 1, "static", "scatter"), (3, 0, "static", "scatter"), (3, 2, "guided", "direct"),
-           (4, 3, "dynamic", "scatter"), (4, 1, "static", "direct")]
+    few = [(2, 1, "static", "scatter"), (3, 0, "guided", "direct"), (4, 3, "dynamic", "scatter")]
     return matrix.count(few, every)
 
 
@@ -44,7 +43,7 @@ def test_a_killed_rank_ends_the_run_and_others_resume_it(job):
 
 
 def test_a_killed_launcher_and_a_rerun_at_once(job):
-    times, refused = matrix.count(3, 20), 0
+    times, refused = matrix.count(1, 20), 0
     for i in range(times):
         job.clear()
         with halted([*job.arguments, "--schedule", SCHEDULES[i % 3], "--io", IO[i % 2]], job.out, 2 + i % 3) as going:

@@ -51,7 +51,7 @@ def environment(launcher):
 def test_a_job_that_needs_several_time_limits_queues_itself_again(slurm, job, tmp_path, launcher):
     """The warning comes by scancel, which sends what --signal=B:USR1@N sends, when the job has certainly more to do."""
     job.clear()
-    stops, log = matrix.count(2, 3) + (launcher == "srun"), tmp_path / "log"
+    stops, log = 3 if launcher == "srun" else matrix.count(1, 3), tmp_path / "log"
     script = requeue_script(job, tmp_path)
     number = slurm.submit(script, *SMALL, "--time=10", f"--output={log}", env=environment(launcher))
     claimed = 0

@@ -158,7 +158,7 @@ def test_a_run_that_waits_finds_the_finished_output(job):
 
 # ---- old ranks
 
-@pytest.mark.parametrize("io", IO)
+@pytest.mark.parametrize("io", matrix.count(IO[:1], IO))
 def test_old_workers_spoil_nothing(job, io):
     """The root is dead, and the launcher has not found out; the other ranks go on when the new run has finished, or while it is
     at work."""
@@ -184,7 +184,7 @@ def test_old_workers_spoil_nothing(job, io):
     matrix.record("stale-ranks", 4, "old workers changed nothing")
 
 
-@pytest.mark.parametrize("np_, io", [(None, "direct"), (3, "scatter"), (3, "direct")])
+@pytest.mark.parametrize("np_, io", matrix.count([(3, "scatter")], [(None, "direct"), (3, "scatter"), (3, "direct")]))
 def test_an_old_root_that_wakes_up_leaves_the_file_to_the_new_run(job, np_, io):
     """It still holds the lock, but counts as dead; it must claim nothing and rename nothing once it goes on."""
     job.clear()
@@ -209,7 +209,7 @@ def test_an_old_root_that_wakes_up_leaves_the_file_to_the_new_run(job, np_, io):
     matrix.record("stale-ranks", 1, "an old root found out and ended")
 
 
-@pytest.mark.parametrize("np_", [None, 3])
+@pytest.mark.parametrize("np_", matrix.count([None], [None, 3]))
 def test_an_old_root_that_wakes_up_after_the_new_run_has_finished(job, np_):
     job.clear()
     with halted(job.arguments, job.out, np_) as old:
@@ -223,7 +223,7 @@ def test_an_old_root_that_wakes_up_after_the_new_run_has_finished(job, np_):
     matrix.record("stale-ranks", 1, "an old root found out and ended")
 
 
-@pytest.mark.parametrize("io", IO)
+@pytest.mark.parametrize("io", matrix.count(IO[:1], IO))
 def test_overwriting_makes_a_new_file_that_old_ranks_cannot_reach(job, io):
     """With other contents: the old ranks' bytes would be wrong in it."""
     job.clear()

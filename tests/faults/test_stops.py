@@ -1,4 +1,4 @@
-"""Runs that are asked to stop: by a signal to all ranks or to one, by a time limit, ten times in a row. They end with 75 from
+"""Runs that are asked to stop: by a signal to all ranks or to one, by a time limit, many times in a row. They end with 75 from
 the root after its last write, and nothing that was scored is lost."""
 import itertools
 import os
@@ -56,7 +56,7 @@ def resume_as_told(job, stderr):
 @pytest.mark.skipif(not launched_by_open_mpi(), reason="only Open MPI's mpirun passes USR1 on")
 def test_usr1_to_the_launcher(job):
     every = list(itertools.product((2, 3, 4), SCHEDULES, IO))
-    few = [(2, "dynamic", "direct"), (3, "static", "scatter"), (4, "guided", "direct")]
+    few = [(3, "static", "scatter"), (4, "dynamic", "direct")]
     slowest = 0.0
     for np_, schedule, io in matrix.count(few, every):
         job.clear()
@@ -72,8 +72,7 @@ def test_usr1_to_the_launcher(job):
 def test_a_signal_to_one_rank_stops_all(job):
     every = [(np_, asked, schedule, io) for np_ in (1, 2, 3, 4) for asked in range(np_)
              for schedule, io in itertools.product(SCHEDULES, IO)]
-    few = [(2, 1, "dynamic", "direct"), (2, 0, "static", "scatter"), (3, 2, "static", "scatter"), (4, 3, "guided", "direct"),
-           (3, 1, "static", "direct"), (4, 2, "dynamic", "scatter")]
+    few = [(2, 1, "dynamic", "direct"), (3, 2, "static", "scatter"), (4, 2, "guided", "scatter"), (3, 0, "dynamic", "scatter")]
     slowest = 0.0
     for i, (np_, asked, schedule, io) in enumerate(matrix.count(few, every)):
         job.clear()
@@ -90,7 +89,7 @@ def test_a_signal_to_one_rank_stops_all(job):
 
 def test_a_time_limit_stops_the_run(job):
     every = list(itertools.product((None, 2, 3, 4), SCHEDULES, IO))
-    few = [(None, "dynamic", "direct"), (3, "static", "scatter"), (2, "guided", "direct")]
+    few = [(3, "static", "scatter")]
     for np_, schedule, io in matrix.count(few, every):
         job.clear()
         limit = ["--time-limit", "1s"]
@@ -134,9 +133,9 @@ def test_a_run_that_may_not_begin_a_block_can_be_resumed(job):
     assert "stopped early (--time-limit)" in done.stderr
 
 
-def test_ten_stops_in_a_row(tmp_path):
+def test_many_stops_in_a_row(tmp_path):
     """Each with other ranks, schedule and I/O. No block is scored twice: what the runs say they scored adds up."""
-    job, stops = make_slow_job(tmp_path, block=20), 10
+    job, stops = make_slow_job(tmp_path, block=20), matrix.count(4, 10)
     for i in range(stops):
         np_ = (None, 2, 3, 4)[i % 4]
         arguments = [*job.arguments, "--schedule", SCHEDULES[i % 3], "--io", IO[i % 2]]

@@ -74,6 +74,7 @@ Sound make_sound(const std::string& output) {
   sound.writable = description.column_extents;
   sound.writable.push_back(description.ledger_extent);
   sound.writable.push_back(description.runs_extent);
+  sound.writable.push_back(description.alive_extent);
   return sound;
 }
 
