@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <numeric>
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
@@ -182,6 +181,7 @@ void ScoreFile::Impl::verify_ledger() {
     rejected.push_back(block);
   }
   rejected_ = rejected.size();
+  ledger_before_ = ledger;
   write_entries(std::move(rejected));
 }
 
@@ -318,10 +318,11 @@ void ScoreFile::Impl::suspend() {
 void ScoreFile::Impl::disown() {
   if (sync_.valid()) sync_.wait();
   unusable_ = true;
+  std::vector<u64> own;
+  for (u64 block = 0; block < ledger_before_.size(); ++block)
+    if (description_.ledger[block] != ledger_before_[block]) own.push_back(block);
   description_.ledger = ledger_before_;
-  std::vector<u64> all(ledger_before_.size());
-  std::iota(all.begin(), all.end(), u64{0});
-  write_entries(std::move(all));
+  write_entries(std::move(own));
   file_.sync_data();
 }
 
