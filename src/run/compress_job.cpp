@@ -25,6 +25,9 @@ using base::Error;
 using base::ExitCode;
 using storage::CopyPlan;
 
+// A limit that was enough for scoring must not end the run now.
+constexpr u64 least_chunks_held = 16;
+
 /// In front of a packed chunk.
 struct PackedHead {
   u64 size = 0;
@@ -208,18 +211,20 @@ EngineResult run_pass(comm::Communicator& comm, const CompressOptions& options, 
     if (comm.root()) todo.push_back(i);
     most = std::max(most, plan.range(i).size());
   }
+  EngineOptions engine = options.engine;
+  engine.memory_per_rank = std::max(engine.memory_per_rank, least_chunks_held * most);
   const auto threads = plan_lanes({.threads = options.threads,
                                    .ranks = comm.size(),
                                    .blocks = plan.blocks(),
                                    .lane_bytes = 5 * most,
-                                   .memory = options.engine.memory_per_rank});
+                                   .memory = engine.memory_per_rank});
   std::vector<std::unique_ptr<Scorer>> lanes;
   std::vector<BlockScorer*> pointers;
   for (u64 i = 0; i < threads.size(); ++i) {
     lanes.push_back(std::make_unique<Scorer>(copy, arguments...));
     pointers.push_back(lanes.back().get());
   }
-  return run_blocks(comm, plan, todo, source, pointers, sink, options.engine);
+  return run_blocks(comm, plan, todo, source, pointers, sink, engine);
 }
 
 }  // namespace
