@@ -208,7 +208,9 @@ class ScoreRun {
   bool compress() {
     output_.file->seal();
     CompressRoot root{*name_node_, *output_.file, spec_, options_.output};
-    return write_compressed(comm_, compress_options(), &root);
+    if (write_compressed(comm_, compress_options(), &root)) return true;
+    output_.file->suspend();
+    return false;
   }
 
   [[nodiscard]] CompressOptions compress_options() const {

@@ -309,9 +309,9 @@ void ScoreFile::Impl::end_run() {
 }
 
 void ScoreFile::Impl::suspend() {
-  settle();
+  if (!sealed_) settle();
   owner_->end();
-  end_run();
+  if (!sealed_) end_run();
   file_.close();
 }
 

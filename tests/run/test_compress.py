@@ -43,13 +43,14 @@ def columns(path):
 def assert_compressed(path, right, level):
     """The same values; the columns, and only they, compressed; the same attributes and axes."""
     assert_same_scores(right, path)
+    names, result_columns = score_bytes(right), columns(right)
     with h5py.File(path) as f, h5py.File(right) as r:
-        for name in columns(right):
+        for name in result_columns:
             assert (f[name].compression, f[name].compression_opts) == ("gzip", level)
             assert f[name].shuffle == (f[name].dtype.kind != "S" and f[name].dtype.itemsize > 1)
             assert f[name].chunks[1:] == f[name].shape[1:] and f[name].chunks[0] <= ROWS
             assert f[name].nbytes // f[name].id.get_num_chunks() <= 1 << 20
-        for name in score_bytes(right):
+        for name in names:
             assert f[name].dtype == r[name].dtype
             assert [[s.name for s in axis.values()] for axis in f[name].dims] == \
                 [[s.name for s in axis.values()] for axis in r[name].dims]
