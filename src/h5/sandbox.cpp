@@ -35,7 +35,12 @@ using base::u64;
 using base::u8;
 using Clock = std::chrono::steady_clock;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__has_feature)  // clang's way to tell
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define H5SCORE_SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(H5SCORE_SANITIZED)
 constexpr bool sanitized = true;  // shadow memory needs terabytes of address space, and its reports need stderr
 #else
 constexpr bool sanitized = false;

@@ -43,6 +43,9 @@ class ScoreReader {
     if (h5::exists(file_, layout::features)) result_.features = read_text(layout::features);
     if (h5::exists(file_, layout::options)) result_.options = read_text(layout::options);
     read_boundaries();
+    keep(layout::boundaries, h5::open_dataset(file_, layout::boundaries), sizeof(u64));
+    for (const char* changing : {layout::ledger, layout::runs})
+      keep_header(changing, h5::open_dataset(file_, changing));
     result_.ledger_extent = extent_of(layout::ledger, h5::open_dataset(file_, layout::ledger), 8);
     result_.ledger = read_numbers(layout::ledger);
     read_runs();
@@ -50,6 +53,7 @@ class ScoreReader {
     for (const auto& path : read_paths(layout::tables)) read_table(path);
     read_inputs();
     layout::require_consistent(result_);
+    require_free_places();
     return std::move(result_);
   }
 
@@ -73,6 +77,31 @@ class ScoreReader {
     if (offset == HADDR_UNDEF || base::checked_add(offset, bytes) > result_.file_size)
       contradiction(path, "it lies outside the file");
     return {offset, bytes};
+  }
+
+  // What no run may write over: the superblock, and each dataset that only describes, with its header.
+  void keep(const std::string& path, const Handle& dataset, u64 element_bytes) {
+    const Extent values = extent_of(path, dataset, element_bytes);
+    if (values.size != 0) fixed_.push_back(values);
+    keep_header(path, dataset);
+  }
+
+  void keep_header(const std::string& path, const Handle& dataset) {
+    H5O_info_t info{};
+    check(H5Oget_info(dataset.get(), &info), path + " cannot be read");
+    fixed_.push_back({info.addr, info.hdr.space.total});
+  }
+
+  // Results, ledger and records of runs are written where the file says that they lie: nothing else may lie there.
+  void require_free_places() const {
+    std::vector<Extent> places = result_.column_extents;
+    places.push_back(result_.ledger_extent);
+    places.push_back(result_.runs_extent);
+    places.push_back(result_.alive_extent);
+    for (const Extent& place : places)
+      for (const Extent& fixed : fixed_)
+        if (place.size != 0 && place.offset < fixed.offset + fixed.size && fixed.offset < place.offset + place.size)
+          contradiction("the placement of the datasets", "results would be written over what describes them");
   }
 
   // Small datasets of our own are contiguous, so that their size is bounded by the file's.
@@ -100,7 +129,8 @@ class ScoreReader {
     return read_exactly<u64>(path, h5::datatype({.kind = base::ElementKind::unsigned_integer, .size = 8}));
   }
 
-  [[nodiscard]] std::string read_text(const std::string& path) const {
+  [[nodiscard]] std::string read_text(const std::string& path) {
+    keep(path, h5::open_dataset(file_, path), 1);
     const auto bytes = read_exactly<char>(path, h5::datatype({.kind = base::ElementKind::unsigned_integer, .size = 1}));
     return {bytes.begin(), bytes.end()};
   }
@@ -136,12 +166,13 @@ class ScoreReader {
     return signs;
   }
 
-  [[nodiscard]] std::vector<std::string> read_paths(const std::string& path) const {
+  [[nodiscard]] std::vector<std::string> read_paths(const std::string& path) {
     const Handle dataset = h5::open_dataset(file_, path);
     const Handle stored(H5Dget_type(dataset.get()), path + " cannot be read");
     const bool fixed = H5Tget_class(stored.get()) == H5T_STRING && H5Tis_variable_str(stored.get()) == 0;
     if (!fixed) contradiction(path, "its type is another");
     static_cast<void>(checked_count(path, dataset, H5Tget_size(stored.get())));
+    keep(path, dataset, H5Tget_size(stored.get()));
     return h5::read_strings(dataset, most_columns);
   }
 
@@ -155,12 +186,14 @@ class ScoreReader {
     result_.columns.push_back(
         {.path = path, .type = *type, .row_shape = std::move(shape), .dimension = {}, .attributes = {}});
     result_.column_extents.push_back(extent_of(path, dataset, type->size));
+    keep_header(path, dataset);
   }
 
   void read_table(const std::string& path) {
     const Handle dataset = h5::open_dataset(file_, path);
     const Handle type(H5Dget_type(dataset.get()), path + " cannot be read");
     static_cast<void>(checked_count(path, dataset, H5Tget_size(type.get())));
+    keep(path, dataset, H5Tget_size(type.get()));
     LabelTable table{path, {}};
     if (H5Tget_class(type.get()) == H5T_STRING) table.labels = h5::read_strings(dataset, most_labels);
     if (H5Tget_class(type.get()) == H5T_INTEGER) table.labels = h5::read_integers(dataset, most_labels);
@@ -188,6 +221,7 @@ class ScoreReader {
     if (H5Tequal(stored.get(), type.get()) <= 0) contradiction(layout::inputs, "its type is another");
     const std::size_t record_bytes = H5Tget_size(type.get());
     const u64 n = checked_count(layout::inputs, dataset, record_bytes);
+    keep(layout::inputs, dataset, record_bytes);
     std::vector<char> bytes(n * record_bytes);
     if (n != 0)
       check(H5Dread(dataset.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()), "/inputs cannot be read");
@@ -207,6 +241,7 @@ class ScoreReader {
 
   Handle file_;
   ScoreDescription result_;
+  std::vector<Extent> fixed_{{0, 96}};
 };
 
 }  // namespace

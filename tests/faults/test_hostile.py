@@ -17,7 +17,7 @@ import pytest
 from hostile_files import DATA, write_data, write_models
 from matrix import FULL, count, record
 from program import SANITIZED, SOURCE_DIR, command, realdata
-from small_job import write_model
+from small_job import make_job, write_model
 
 sys.path.append(os.path.join(SOURCE_DIR, "tests", "storage"))
 from input_driver import Failure, Rows, call  # noqa: E402  (its folder is not on the path of these tests)
@@ -70,6 +70,24 @@ def test_damaged_models_of_every_format_kill_no_rank(tmp_path):
 
 def test_damaged_part_files_are_never_written_outside_their_results(tmp_path):
     fuzz("part_file", count(60 if SANITIZED else 150, 5_000), tmp_path)
+
+
+@pytest.mark.parametrize("column", ["label", "status", "h5score/ledger", "h5score/runs"])
+@pytest.mark.parametrize("onto", ["inputs", "h5score/identity", "h5score/boundaries", "h5score/columns", "header of label"])
+def test_a_part_file_that_leads_results_onto_its_own_records_is_not_written(tmp_path, column, onto):
+    job = make_job(str(tmp_path))
+    part = pathlib.Path(f"{job.out}.part")
+    whole = pathlib.Path(job.undisturbed).read_bytes()
+    with h5py.File(job.undisturbed) as f:
+        begin, size = f[column].id.get_offset(), f[column].id.get_storage_size()
+        target = h5py.h5o.get_info(f["label"].id).addr if onto.startswith("header") else f[onto].id.get_offset()
+    layout = [place.to_bytes(8, "little") + size.to_bytes(8, "little") for place in (begin, target)]
+    assert whole.count(layout[0]) == 1
+    part.write_bytes(whole.replace(*layout))
+    before = part.read_bytes()
+    done = subprocess.run(command(job.score("--resume")), capture_output=True, text=True, timeout=120)
+    assert done.returncode == DATA_ERROR and part.name in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert part.read_bytes() == before
 
 
 # ---- cut off
