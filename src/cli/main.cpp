@@ -16,6 +16,7 @@
 #include <chrono>
 #include <clocale>
 #include <cstdio>
+#include <new>
 #include <string>
 #include <thread>
 #include <vector>
@@ -85,27 +86,45 @@ void wait_for_the_root() {
   while (run::stop_signal() == 0 && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(10ms);
 }
 
-int guarded_main(const std::string& program, const std::vector<std::string>& words) {
-  Invocation invocation;
+int run_words(const std::string& program, const std::vector<std::string>& words, Invocation& invocation) {
+  invocation.launch = comm::detect_launch();
+  invocation.command_line = shell_quoted(program);
+  for (const auto& word : words) invocation.command_line += ' ' + shell_quoted(word);
+  if (words.empty()) {
+    if (invocation.root()) std::fputs(short_help().c_str(), stderr);
+    return static_cast<int>(ExitCode::usage);
+  }
+  const int code = run_command(words, invocation);
+  check_standard_output();
+  return code;
+}
+
+int tell_failure(const Invocation& invocation) {
+  const Error error = current_failure();
+  // Ranks that fail before they are connected fail alike; one of them tells it.
+  if (invocation.root())
+    print_failure(error);
+  else
+    wait_for_the_root();
+  return static_cast<int>(error.code());
+}
+
+int guarded_main(int argc, char** argv) {
   try {
-    invocation.launch = comm::detect_launch();
-    invocation.command_line = shell_quoted(program);
-    for (const auto& word : words) invocation.command_line += ' ' + shell_quoted(word);
-    if (words.empty()) {
-      if (invocation.root()) std::fputs(short_help().c_str(), stderr);
-      return static_cast<int>(ExitCode::usage);
-    }
-    const int code = run_command(words, invocation);
-    check_standard_output();
-    return code;
-  } catch (...) {
-    const Error error = current_failure();
-    // Ranks that fail before they are connected fail alike; one of them tells it.
-    if (invocation.root())
+    Invocation invocation;
+    try {
+      const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+      return run_words(argc > 0 ? argv[0] : "h5score", words, invocation);
+    } catch (const std::bad_alloc&) {  // of this rank alone
+      const Error error = current_failure();
       print_failure(error);
-    else
-      wait_for_the_root();
-    return static_cast<int>(error.code());
+      return static_cast<int>(error.code());
+    } catch (...) {
+      return tell_failure(invocation);
+    }
+  } catch (const std::bad_alloc&) {  // not even the message found room
+    std::fputs("h5score: the memory is exhausted\n", stderr);
+    return static_cast<int>(ExitCode::io);
   }
 }
 
@@ -116,6 +135,5 @@ int main(int argc, char** argv) {
   h5score::run::install_signal_handlers();
   h5score::cli::keep_freed_memory();
   std::setlocale(LC_CTYPE, "");  // only to learn whether the terminal shows UTF-8; numbers stay as in C
-  return h5score::cli::guarded_main(argc > 0 ? argv[0] : "h5score",
-                                    std::vector<std::string>(argv + std::min(argc, 1), argv + argc));
+  return h5score::cli::guarded_main(argc, argv);
 }

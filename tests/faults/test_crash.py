@@ -1,6 +1,7 @@
 """The whole job is killed at every call that changes its output: whole, or in the middle of a write. The points are enumerated:
 a run under the fault layer tells how many there are."""
 import os
+from dataclasses import replace
 
 import ledger
 import pytest
@@ -102,6 +103,19 @@ def test_crash_while_the_file_is_finished(job, mode):
     # Where ranks close their files is not always the same place among the root's calls.
     assert 0 < final <= sum(point >= renamed - 4 for point in points)
     record("crash-finish", tried, f"R; the final name in {final} of {tried}, complete")
+
+
+@pytest.mark.parametrize("mode", TRIED_MODES)
+@pytest.mark.parametrize("action", ["kill", "torn"])
+def test_crash_while_a_compressed_copy_is_made(job, mode, action):
+    job = replace(job, arguments=[*job.arguments, "--compress", "gzip:1"])
+    operations = logged(job, mode, syncing_late(job))
+    copied = next(i for i, o in enumerate(operations) if o.kind == "open" and o.path.endswith(".copy"))
+    kinds = CHANGES if action == "kill" else ("write",)
+    before, calls = (sum(o.kind in kinds for o in part) for part in (operations[:copied], operations))
+    points = chosen(range(before + 1, calls + 1), mode, 4)
+    tried, final = crash_at_each(job, mode, syncing_late(job), points, kinds, action)
+    record("crash-repack", tried, f"R; the final name in {final} of {tried}, complete")
 
 
 def test_the_layer_sees_what_it_should(job):
