@@ -89,7 +89,9 @@ class ScoreReader {
   void keep_header(const std::string& path, const Handle& dataset) {
     H5O_info_t info{};
     check(H5Oget_info(dataset.get(), &info), path + " cannot be read");
-    fixed_.push_back({info.addr, info.hdr.space.total});
+    // Of a header in several pieces only the first one's place is told, and none one's size.
+    constexpr u64 prefix = 16;
+    fixed_.push_back({info.addr, info.hdr.nchunks == 1 ? info.hdr.space.total : prefix});
   }
 
   // Results, ledger and records of runs are written where the file says that they lie: nothing else may lie there.

@@ -331,7 +331,7 @@ def test_a_signal_stops_the_run_and_its_message_resumes_it(slow_job, number):
     text = run("inspect", f"{out}.part").stdout
     assert "unfinished score file" in text
     resume = re.search(r"resume with: (.*)\n", stderr).group(1)
-    assert "--overwrite" not in resume
+    assert "--overwrite" in resume  # the old scores are still there
     done = subprocess.run(resume, shell=True, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "taken over" in done.stdout

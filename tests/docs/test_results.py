@@ -123,7 +123,18 @@ def test_h5dump_and_inspect(sky):
     assert f"/kind/label" in row and sky["kind"][1234] in row
 
 
+def test_many_score_files_are_joined_without_copying(sky, tmp_path, monkeypatch):
+    for i in (1, 2):
+        program.run(["score", "--model", sky["folder"] / "photoz.h5", "--input", sky["folder"] / f"tract_{i}.h5", "--dataset",
+                     "/photometry", "--output", tmp_path / f"scores-{i:04}.h5", "--progress", "none"])
+    run_python({"folder": tmp_path}, 6, monkeypatch)
+    with h5py.File(tmp_path / "all.h5") as f:
+        joined = f["prediction"][()]
+    np.testing.assert_allclose(joined[sky["good"]], sky["z"][sky["good"]], rtol=1e-9)
+    assert len(joined) == 2000
+
+
 def test_every_block_is_tested():
-    assert len(blocks("python")) == 6
+    assert len(blocks("python")) == 7
     assert len(blocks("sh")) == 3
-    assert PAGE.count("```") == 2 * (6 + 3)
+    assert PAGE.count("```") == 2 * (7 + 3)
