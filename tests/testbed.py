@@ -23,7 +23,7 @@ def require_testbed():
                     allow_module_level=True)
 
 
-def _free_port_base(count=8):
+def free_port_base(count=8):
     """A port from which `count` in a row are free."""
     for base in range(17000, 30000, 97):
         with_sockets = []
@@ -96,7 +96,7 @@ class Slurm:
 def slurm(nodes, cpus, virtual_hosts=None):
     """A Slurm whose node n1 is this machine in its own name, or the virtual host h1 of hosts()."""
     home = tempfile.mkdtemp(prefix="h5score-slurm-")
-    env = {**os.environ, "SLURM_TMP": home, "SLURM_PORT": str(_free_port_base())}
+    env = {**os.environ, "SLURM_TMP": home, "SLURM_PORT": str(free_port_base())}
     on = []
     if virtual_hosts is not None:
         env.update(virtual_hosts, SLURM_TMP=home, SLURM_HOSTS="1")

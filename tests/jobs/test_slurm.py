@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,29 +17,12 @@ import pytest
 
 import export_sklearn
 import program
+from testbed import TESTBED, free_port_base, require_testbed
 
-TESTBED = os.environ.get("H5SCORE_TESTBED")
 SCRIPT = Path(program.SOURCE_DIR) / "jobs/score.sbatch"
 ROWS, FEATURES = 200_000, 256
 
-if not TESTBED or os.geteuid() != 0:  # the whole file, so that ctest lists it as skipped
-    pytest.skip("H5SCORE_TESTBED is not set or this is not root: the Slurm jobs are not tested", allow_module_level=True)
-
-
-def free_port_base(count=8):
-    """A port from which `count` in a row are free."""
-    for base in range(17000, 30000, 97):
-        with_sockets = []
-        try:
-            for port in range(base, base + count):
-                with_sockets.append(socket.create_server(("127.0.0.1", port)))
-            return base
-        except OSError:
-            continue
-        finally:
-            for s in with_sockets:
-                s.close()
-    raise RuntimeError("no free ports")
+require_testbed()
 
 
 @pytest.fixture(scope="module")
