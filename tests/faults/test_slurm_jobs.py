@@ -130,7 +130,7 @@ def test_an_array_gives_a_file_for_each_task_and_together_they_are_one(slurm, jo
     assert joined.tobytes() == h5py.File(tmp_path / "one.h5")["prediction"][()].tobytes()
     # As the page says it.
     page = (Path(program.SOURCE_DIR) / "docs/results.md").read_text()
-    code = re.search(r"## Many score files\n.*?```py\n(.*?)```", page, re.S).group(1)
+    code = re.search(r"## Many score files\n.*?```python\n(.*?)```", page, re.S).group(1)
     done = program.subprocess.run([program.sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert h5py.File(tmp_path / "all.h5")["prediction"][()].tobytes() == joined.tobytes()
