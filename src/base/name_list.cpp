@@ -2,9 +2,9 @@
 #include "h5score/base/name_list.hpp"
 
 #include "h5score/base/error.hpp"
+#include "h5score/base/text_file.hpp"
 
-#include <cerrno>
-#include <fstream>
+#include <sstream>
 #include <string_view>
 
 namespace h5score::base {
@@ -19,19 +19,10 @@ std::string trimmed(const std::string& line) {
 }  // namespace
 
 std::vector<std::string> read_name_list(const std::string& path) {
-  constexpr std::size_t most_bytes = std::size_t{1} << 28;
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw Error(ExitCode::no_input, path + ": cannot be opened", errno_text(errno));
+  constexpr u64 most_bytes = u64{1} << 28;
+  std::istringstream in(read_text_file(path, most_bytes, "name a dataset inside an HDF5 file by FILE.h5:/dataset"));
   std::vector<std::string> names;
-  std::size_t bytes = 0;
-  for (std::string line; std::getline(in, line);) {
-    bytes += line.size();
-    if (line.find('\0') != std::string::npos || bytes > most_bytes)
-      throw Error(ExitCode::data, path + ": not a text file of names", "",
-                  "name a dataset inside an HDF5 file by FILE.h5:/dataset");
-    names.push_back(trimmed(line));
-  }
-  if (in.bad()) throw Error(ExitCode::no_input, path + ": cannot be read", errno_text(errno));
+  for (std::string line; std::getline(in, line);) names.push_back(trimmed(line));
   constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
   if (!names.empty() && names[0].starts_with(byte_order_mark)) names[0].erase(0, byte_order_mark.size());
   while (!names.empty() && names.back().empty()) names.pop_back();

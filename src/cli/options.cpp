@@ -3,12 +3,12 @@
 
 #include "h5score/base/error.hpp"
 #include "h5score/base/nearest.hpp"
+#include "h5score/base/text_file.hpp"
 
 #include <boost/program_options.hpp>
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <fstream>
+#include <sstream>
 
 namespace h5score::cli {
 namespace {
@@ -75,12 +75,10 @@ auto in_our_words(const CommandSpec& spec, Parse parse) {
 }
 
 po::parsed_options parse_config(const CommandSpec& spec, const po::options_description& description,
-                                const std::string& path) {
-  std::ifstream file(path);
-  if (!file) throw Error(ExitCode::no_input, "the configuration file cannot be read", base::errno_text(errno));
+                                const std::string& text) {
+  std::istringstream file(text);
   try {
     auto parsed = po::parse_config_file(file, description, true);
-    if (file.bad()) throw Error(ExitCode::io, "the configuration file cannot be read", base::errno_text(errno));
     for (const auto& option : parsed.options)
       if (option.unregistered || option.string_key == "config" || option.string_key == "help")
         throw Error(ExitCode::usage, fmt::format("unknown key '{}'", option.string_key), {},
@@ -136,8 +134,10 @@ Options parse(const CommandSpec& spec, const std::vector<std::string>& arguments
   });
   if (map.count("config") > 0) {
     const auto path = map["config"].as<std::string>();
+    constexpr base::u64 most_bytes = base::u64{1} << 24;
+    const std::string text = base::read_text_file(path, most_bytes);
     try {
-      in_our_words(spec, [&] { po::store(parse_config(spec, description, path), map); });
+      in_our_words(spec, [&] { po::store(parse_config(spec, description, text), map); });
     } catch (const Error& e) {
       throw e.in(path);
     }

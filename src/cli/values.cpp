@@ -2,6 +2,7 @@
 #include "values.hpp"
 
 #include "h5score/base/error.hpp"
+#include "h5score/base/text_file.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -9,14 +10,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <limits>
 #include <optional>
 #include <set>
+#include <sstream>
 
 namespace h5score::cli {
 namespace {
@@ -244,7 +244,8 @@ std::size_t parse_choice(const std::string& option, const std::string& text, std
 }
 
 std::vector<std::string> read_list(const std::string& option, const std::string& path) {
-  std::ifstream file(path);
+  constexpr u64 most_bytes = u64{1} << 28;
+  std::istringstream file(base::read_text_file(path, most_bytes));
   std::vector<std::string> lines;
   constexpr const char* blanks = " \t\r";
   for (std::string line; std::getline(file, line);) {
@@ -252,8 +253,6 @@ std::vector<std::string> read_list(const std::string& option, const std::string&
     if (begin == std::string::npos || line[begin] == '#') continue;
     lines.push_back(line.substr(begin, line.find_last_not_of(blanks) + 1 - begin));
   }
-  if (!file.eof() || file.bad())
-    throw Error(ExitCode::no_input, fmt::format("--{} {}: cannot be read", option, path), base::errno_text(errno));
   if (lines.empty()) throw Error(ExitCode::usage, fmt::format("--{} {}: names no file", option, path));
   return lines;
 }

@@ -44,7 +44,7 @@ TEST(NameList, OneNamePerLineWithoutBlanksAround) {
 TEST(NameList, WhatIsNoListIsRefused) {
   EXPECT_THAT(refusal("a\n\nb\n"), HasSubstr("line 2 is empty"));
   EXPECT_THAT(refusal(" \n"), HasSubstr("holds no names"));
-  EXPECT_THAT(refusal(std::string("a\0b", 3)), HasSubstr("not a text file of names"));
+  EXPECT_THAT(refusal(std::string("a\0b", 3)), HasSubstr("not a text file"));
   EXPECT_THROW(read_name_list("/nowhere/names.txt"), Error);
 }
 

@@ -270,7 +270,7 @@ TEST_F(Config, ListsThatGiveNoInputAreRefused) {
   const std::string path = write("# none\n\n");
   EXPECT_THAT(refused(path, base::ExitCode::usage), HasSubstr("--input-list " + path + ": names no file"));
   EXPECT_THAT(refused("/no/such.txt", base::ExitCode::no_input), HasSubstr("/no/such.txt: cannot be read (No such"));
-  EXPECT_THAT(refused("/", base::ExitCode::no_input), HasSubstr("--input-list /: cannot be read (Is a directory"));
+  EXPECT_THAT(refused("/", base::ExitCode::no_input), HasSubstr("/: cannot be read (Is a directory"));
   EXPECT_THAT(refused(write("o.h5\n"), base::ExitCode::usage), HasSubstr("the same file as an input"));
 }
 

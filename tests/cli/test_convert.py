@@ -176,7 +176,7 @@ def test_names_from_text_and_from_hdf5(tmp_path):
     assert "'b' occurs twice" in convert(*naming, tmp_path / "twice.txt", code=DATA)
     (tmp_path / "empty.txt").write_text("\n")
     assert "no names" in convert(*naming, tmp_path / "empty.txt", code=DATA)
-    assert "cannot be opened" in convert(*naming, tmp_path / "absent", code=NO_INPUT)
+    assert "cannot be read" in convert(*naming, tmp_path / "absent", code=NO_INPUT)
 
 
 def test_missing_values_and_fills(tmp_path):
