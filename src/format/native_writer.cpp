@@ -3,6 +3,7 @@
 #include "h5score/base/pending_file.hpp"
 #include "h5score/format/format.hpp"
 #include "h5score/h5/io.hpp"
+#include "h5score/h5/memory_file.hpp"
 
 #include "names.hpp"
 #include "native.hpp"
@@ -174,11 +175,8 @@ void write_model(const Handle& file, const model::Model& model) {
 
 void save_model(const std::string& path, const model::Model& model) {
   model::validate(model);
-  base::PendingFile pending(path);  // a model that is being read is never truncated
-  Handle file = h5::create_file(pending.temporary());
-  write_model(file, model);
-  file.close(path + ": cannot be written");
-  pending.publish();
+  // A model that is being read is never truncated, and no failed write is lost in the library.
+  base::write_file_atomically(path, h5::file_image([&](const Handle& file) { write_model(file, model); }));
 }
 
 }  // namespace h5score::format

@@ -1,6 +1,8 @@
 // A virtual file driver over pages in memory. Its callbacks are called by C code: nothing may throw through them.
 #include "h5score/h5/memory_file.hpp"
 
+#include "h5score/h5/io.hpp"
+
 #if H5_VERSION_GE(1, 13, 0)
 #include <H5FDdevelop.h>
 #endif
@@ -25,6 +27,17 @@ void MemoryFile::each_stretch(const std::function<void(u64, base::ByteView)>& wr
     if (offset >= size_) break;
     write(offset, base::ByteView(stretch).first(std::min<u64>(stretch.size(), size_ - offset)));
   }
+}
+
+base::Bytes MemoryFile::bytes() const {
+  base::Bytes all(size_);
+  for (const auto& [number, page] : pages_) {
+    const u64 offset = number * page_bytes;
+    if (offset < size_)
+      std::copy_n(page.begin(), std::min<u64>(page.size(), size_ - offset),
+                  all.begin() + static_cast<std::ptrdiff_t>(offset));
+  }
+  return all;
 }
 
 void MemoryFile::put(u64 offset, base::ByteView bytes) noexcept {
@@ -174,6 +187,15 @@ Handle create_file(MemoryFile& memory, Handle access) {
   const Property property{&memory};
   check(H5Pset_driver(access.get(), driver, &property), what, base::ExitCode::internal);
   return {H5Fcreate("memory", H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), what, base::ExitCode::internal};
+}
+
+base::Bytes file_image(const std::function<void(const Handle&)>& write) {
+  MemoryFile memory;
+  Handle file = create_file(memory, lock_free_access());
+  write(file);
+  file.close("a file in memory cannot be made");
+  memory.check();
+  return memory.bytes();
 }
 
 }  // namespace h5score::h5

@@ -1,4 +1,4 @@
-// Views: checked early, written in the name node under a temporary name, renamed when complete.
+// Views: checked early, made in the name node, written under a temporary name, renamed when complete.
 #include "h5score/storage/score_view.hpp"
 
 #include "h5score/base/archive.hpp"
@@ -11,27 +11,20 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <utility>
+
 namespace h5score::storage {
 namespace {
 
 using base::Error;
 using base::ExitCode;
 
-constexpr const char* request_name = "storage.write_view";
+constexpr const char* request_name = "storage.make_view";
 
-struct ViewRequest {
-  std::string path;  // the temporary file
-  ViewSpec spec;
-};
-template <class A>
-void archive(A& ar, ViewRequest& v) {
-  ar(v.path, v.spec);
-}
-
-base::Bytes write_handler(base::ByteView bytes) {
-  const auto request = base::from_bytes<ViewRequest>(bytes);
+base::Bytes make_handler(base::ByteView bytes) {
+  const auto spec = base::from_bytes<ViewSpec>(bytes);
   h5::Sandbox::step(~u64{0});  // one of any number of files and columns that were opened before
-  return base::to_bytes(write_view_file(request.path, request.spec));
+  return base::to_bytes(make_view(spec));
 }
 
 }  // namespace
@@ -48,14 +41,14 @@ std::vector<std::string> write_view(h5::Sandbox& name_node, const ViewSpec& spec
     check_view(spec.path, overwrite);
     auto& calls = PosixCalls::system();
     file = PosixFile(calls, base::free_temporary(spec.path), O_RDWR | O_CREAT | O_EXCL);
-    const auto notes = base::from_bytes<std::vector<std::string>>(
-        name_node.call(request_name, base::to_bytes(ViewRequest{file.path(), spec}), spec.path));
+    auto view = base::from_bytes<View>(name_node.call(request_name, base::to_bytes(spec), spec.path));
+    file.write(view.file, 0);
     file.sync_all();
     if (!file.rename(spec.path, overwrite))
       throw Error(ExitCode::cant_create, spec.path + ": appeared during the run", {}, "remove it or add --overwrite");
     file.close();
     sync_folder(calls, folder_of(spec.path));
-    return notes;
+    return std::move(view.notes);
   } catch (const Error& error) {
     if (file && file.is_at_path() && file.path() != spec.path) static_cast<void>(::unlink(file.path().c_str()));
     throw Error(ExitCode::cant_create, "the view cannot be written", error.what(), "the scores are not affected");
@@ -63,7 +56,7 @@ std::vector<std::string> write_view(h5::Sandbox& name_node, const ViewSpec& spec
 }
 
 std::map<std::string, h5::Sandbox::Function> view_functions() {
-  return {{request_name, write_handler}};
+  return {{request_name, make_handler}};
 }
 
 }  // namespace h5score::storage

@@ -3,6 +3,7 @@
 
 #include "h5score/base/narrow.hpp"
 #include "h5score/h5/io.hpp"
+#include "h5score/h5/memory_file.hpp"
 
 #include "axis_names.hpp"
 #include "dimension_scales.hpp"
@@ -169,10 +170,10 @@ void copy_attributes(const Handle& from, const Handle& to) {
 
 class ViewWriter {
  public:
-  ViewWriter(const std::string& path, const ViewSpec& spec)
+  ViewWriter(const Handle& file, const ViewSpec& spec)
       : spec_(spec),
         folder_(std::filesystem::absolute(spec.path).parent_path().string()),
-        file_(h5::create_file(path)),
+        file_(file),
         scores_(h5::open_file(spec.scores)),
         scales_(file_) {}
 
@@ -200,7 +201,6 @@ class ViewWriter {
     for (const auto& column : spec_.columns) show_scores(column);
     for (const auto& column : shown) show_input(column);
     scales_.write();
-    file_.close(what);
     return std::move(notes_);
   }
 
@@ -355,7 +355,7 @@ class ViewWriter {
 
   const ViewSpec& spec_;
   std::string folder_;
-  Handle file_;
+  const Handle& file_;
   Handle scores_;
   DimensionScales scales_;
   TakenNames names_;
@@ -365,9 +365,10 @@ class ViewWriter {
 
 }  // namespace
 
-std::vector<std::string> write_view_file(const std::string& path, const ViewSpec& spec) {
-  h5::initialise();
-  return ViewWriter(path, spec).write();
+View make_view(const ViewSpec& spec) {
+  View view;
+  view.file = h5::file_image([&](const Handle& file) { view.notes = ViewWriter(file, spec).write(); });
+  return view;
 }
 
 }  // namespace h5score::storage

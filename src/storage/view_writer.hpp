@@ -14,7 +14,16 @@ void archive(A& ar, ViewSpec& v) {
   ar(v.path, v.scores, v.rows, v.kind, v.files, v.columns, v.tables);
 }
 
-/// Writes the view `spec` to `path` (in the same folder as spec.path), replacing what is there. Returns notes.
-std::vector<std::string> write_view_file(const std::string& path, const ViewSpec& spec);
+struct View {
+  base::Bytes file;  ///< the HDF5 file's bytes
+  std::vector<std::string> notes;
+};
+template <class A>
+void archive(A& ar, View& v) {
+  ar(v.file, v.notes);
+}
+
+/// Makes the view for spec.path. Throws Error.
+View make_view(const ViewSpec& spec);
 
 }  // namespace h5score::storage

@@ -20,6 +20,8 @@ class MemoryFile {
   /// Calls `write(offset, bytes)` for every stretch that was written, in ascending order. What lies between them is
   /// zero.
   void each_stretch(const std::function<void(base::u64 offset, base::ByteView bytes)>& write) const;
+  /// The whole file, for one that is all data.
+  [[nodiscard]] base::Bytes bytes() const;
 
   // What the file driver calls.
   void put(base::u64 offset, base::ByteView bytes) noexcept;
@@ -37,5 +39,8 @@ class MemoryFile {
 /// Creates an HDF5 file in `memory`, which must outlive it. `access` is a file access list; its driver is replaced.
 /// After the file is closed, memory.check() must be called.
 Handle create_file(MemoryFile& memory, Handle access);
+
+/// The bytes of the file that `write` makes. Throws what it throws, and std::bad_alloc.
+base::Bytes file_image(const std::function<void(const Handle& file)>& write);
 
 }  // namespace h5score::h5
