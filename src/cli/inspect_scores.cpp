@@ -48,16 +48,20 @@ std::string writer_text(const storage::ScoreDescription& scores) {
   const auto& run = scores.runs.back();
   const std::string who =
       fmt::format("process {} on {}{}", run.pid, run.host, run.job.empty() ? "" : ", job " + run.job);
+  // What tells a run on another host, of a file system without locks, from one that was killed.
+  const base::i64 alive_ns = scores.alive_ns.back();
+  const std::string seen = alive_ns > 0 ? ", last sign of life " + time_text(alive_ns) : "";
   switch (storage::writer_of(scores)) {
     case storage::WriterState::running:
-      return fmt::format("running now: {}, since {}", who, time_text(run.start_ns));
+      return fmt::format("running now: {}, since {}{}", who, time_text(run.start_ns), seen);
     case storage::WriterState::unknown:
-      return fmt::format("running or killed, which cannot be told here: {}, since {}", who, time_text(run.start_ns));
+      return fmt::format("running or killed, which cannot be told here: {}, since {}{}", who, time_text(run.start_ns),
+                         seen);
     case storage::WriterState::nobody:
       break;
   }
   if (run.end_ns > 0) return fmt::format("not running: {} ended at {}", who, time_text(run.end_ns));
-  return fmt::format("not running: {}, begun at {}, was killed", who, time_text(run.start_ns));
+  return fmt::format("not running: {}, begun at {}{}, was killed", who, time_text(run.start_ns), seen);
 }
 
 // The command stands on a line of its own and is never wrapped: it is to be pasted.

@@ -40,6 +40,7 @@ def part_with(job, name, undone):
         record = f["h5score/runs"][0]
         record["end_ns"] = 0
         f["h5score/runs"][0] = record
+        f["h5score/alive"][0] = (record["start_ns"], record["start_ns"] + 10**9)
         options = f["h5score/options"][()].tobytes().replace(b"--output right.h5", f"--output {name}".encode())
         del f["h5score/options"]
         f["h5score/options"] = np.frombuffer(options, np.uint8)
@@ -99,12 +100,12 @@ def test_a_complete_part_file_is_called_complete(job):
 
 def test_a_running_writer_is_told_from_a_killed_one(job):
     part = part_with(job, "e.h5", [2])
-    assert re.search(r"writer +not running: process \d+ on \S+, begun at \S+, was killed\n", inspected(part))
+    assert re.search(r"writer +not running: process \d+ on \S+, begun at \S+, last sign of life \S+, was killed\n", inspected(part))
     # The lock that a run holds as long as it writes.
     with open(part, "r+b") as f:
         fcntl.fcntl(f, F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
         text = inspected(part)
-        assert re.search(r"writer +running now: process \d+ on \S+, since \S+\n", text)
+        assert re.search(r"writer +running now: process \d+ on \S+, since \S+, last sign of life \S+\n", text)
         assert "running or killed" in text
     with h5py.File(part, "r+") as f:
         record = f["h5score/runs"][0]
