@@ -2,6 +2,7 @@
 #include "zip.hpp"
 
 #include "h5score/base/error.hpp"
+#include "h5score/base/inflated.hpp"
 #include "h5score/base/narrow.hpp"
 
 #include "printable.hpp"
@@ -18,9 +19,6 @@ using base::Error;
 using base::ExitCode;
 using base::u64;
 
-constexpr u64 best_ratio = 1100;
-constexpr u64 always_allowed = u64{1} << 20;
-
 struct CloseMember {
   void operator()(zip_file_t* file) const noexcept { zip_fclose(file); }
 };
@@ -34,7 +32,7 @@ void check_size(const zip_stat_t& stat, u64 limit, u64 file_bytes) {
   if (size > limit)
     throw Error(ExitCode::data, "it is larger than allowed here",
                 std::to_string(size) + " bytes, at most " + std::to_string(limit));
-  if (size > always_allowed && size / best_ratio > stat.comp_size)
+  if (size > base::most_inflated(stat.comp_size))
     throw Error(ExitCode::data, "it claims to be larger than its stored bytes can hold",
                 std::to_string(size) + " bytes from " + std::to_string(stat.comp_size));
 }

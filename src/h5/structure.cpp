@@ -1,4 +1,5 @@
 // What a file holds and whether it can hold it: links, attribute names, storage bounds.
+#include "h5score/base/inflated.hpp"
 #include "h5score/base/narrow.hpp"
 #include "h5score/h5/io.hpp"
 
@@ -92,8 +93,6 @@ bool is_float64(const Handle& dataset) {
 }
 
 void check_stored(const Handle& dataset, u64 file_bytes) {
-  constexpr u64 ratio = 1100;
-  constexpr u64 always_allowed = u64{1} << 20;
   const Handle properties(H5Dget_create_plist(dataset.get()), "a dataset's properties cannot be read");
   const auto layout = H5Pget_layout(properties.get());
   if (layout == H5D_VIRTUAL || (layout == H5D_CONTIGUOUS && H5Pget_external_count(properties.get()) != 0))
@@ -104,7 +103,7 @@ void check_stored(const Handle& dataset, u64 file_bytes) {
   u64 limit = file_bytes;
   if (layout == H5D_CHUNKED) {
     bytes = std::max(bytes, bytes_of(dataset, chunk_of(properties, shape.size())));
-    limit = std::max(always_allowed, base::checked_mul(file_bytes, ratio));
+    limit = base::most_inflated(file_bytes);
   }
   if (bytes > limit)
     throw Error(ExitCode::data, "a dataset is larger than its file can hold",

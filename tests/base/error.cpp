@@ -32,6 +32,9 @@ TEST(Error, IsOneLineWithoutControlCharactersWhateverItQuotes) {
   EXPECT_STREQ(Error(ExitCode::data, std::string("a\0b", 3)).what(), "a?b");
   EXPECT_STREQ(Error(ExitCode::data, "x\u009b31m", "\u00e4\u2192").what(), "x??31m (\u00e4\u2192)");
   EXPECT_STREQ(Error(ExitCode::data, "z").in("p\nq").what(), "p?q: z");
+  EXPECT_STREQ(Error(ExitCode::data, "\xff=\x80 \xc3").what(), "?=? ?");          // no UTF-8
+  EXPECT_STREQ(Error(ExitCode::data, "\xc0\x80 \xed\xa0\x80").what(), "?? ???");  // too long, a surrogate
+  EXPECT_STREQ(Error(ExitCode::data, "\xf0\x9f\x94\xad \xf4\x8f\xbf\xbf").what(), "\xf0\x9f\x94\xad \xf4\x8f\xbf\xbf");
 }
 
 TEST(Error, IsCutWhereItIsEndless) {

@@ -53,8 +53,8 @@ StoredKind stored_kind(const Handle& dataset);
 /// True for floating-point numbers of more than 4 bytes.
 bool is_float64(const Handle& dataset);
 /// Throws Error(data) unless the dataset is stored inside its own file (neither virtual nor external) and a file of
-/// `file_bytes` can hold it: uncompressed data must be there byte for byte; filtered data may be up to 1100 times
-/// smaller (deflate cannot do better than 1032), or any number of times up to 1 MiB. To be called before allocating.
+/// `file_bytes` can hold it: uncompressed data must be there byte for byte, filtered data may be as many as
+/// base::most_inflated() says. To be called before allocating.
 void check_stored(const Handle& dataset, base::u64 file_bytes);
 
 /// Current dimensions of a dataset or attribute; empty for a scalar. Throws Error(data) for a null dataspace.
