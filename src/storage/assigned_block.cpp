@@ -20,10 +20,12 @@ constexpr u64 tile_rows = 256;
 constexpr u64 piece_bytes = u64{512} << 10;
 constexpr u64 read_bytes = u64{32} << 10;
 constexpr u64 most_piece_bytes = u64{4} << 20;
-// Mapped rows are in no cache before they are scored: fewer system calls are all that counts. Of many columns each row
-// lies on as many pages, and the processor waits for each of their addresses: these are better copied one after
-// another.
+// Mapped rows are in no cache before they are scored: fewer system calls are all that counts. Columns need some for
+// each; small chunks of many are better copied one after another.
 constexpr u64 mapped_piece_bytes = u64{2} << 20;
+constexpr u64 mapped_columns_bytes = u64{16} << 20;
+constexpr u64 mapped_column_unit = u64{64} << 10;
+constexpr u64 most_mapped_columns = 128;
 constexpr u64 most_mapped_reads = 8;
 
 [[noreturn]] void malformed(const char* why) {
@@ -40,6 +42,12 @@ Assignment read_head(ByteView bytes) {
 
 u32 mask_of(const Segments& segments, u64 i) {
   return segments.masks.empty() ? 0 : segments.masks[i];
+}
+
+u64 mapped_bytes(u64 reads) {
+  if (reads <= 1) return mapped_piece_bytes;
+  const u64 each = mapped_columns_bytes / reads / mapped_column_unit * mapped_column_unit;
+  return std::max(each, mapped_column_unit) * reads;
 }
 
 // Down to whole tiles, but at least one.
@@ -109,9 +117,9 @@ void AssignedBlock::choose_size(const RowFormat& run, const Maps& maps) {
     largest = format.row_bytes();
     chunk_rows_ = grids_[i]->chunk[0];
   }
-  maps_ &= reads <= most_mapped_reads;
+  maps_ &= reads <= (in_place ? most_mapped_columns : most_mapped_reads);
   most_bytes_ = maps_ && in_place && reads > 0
-                    ? mapped_piece_bytes
+                    ? mapped_bytes(reads)
                     : std::clamp(base::checked_mul(reads, read_bytes), piece_bytes, most_piece_bytes);
 }
 

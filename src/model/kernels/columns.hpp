@@ -4,6 +4,8 @@
 
 #include "rows.hpp"
 
+#include <algorithm>
+
 namespace {
 
 /// Adds to sum[s] the columns k with k % kRowLanes = first + s, of n <= kLanes rows.
@@ -38,12 +40,42 @@ H5SCORE_INLINE Vec<T> sums_of_columns(const T* const* column, size_t row, size_t
   return sum[0];
 }
 
+constexpr size_t kStretch = 256;  ///< rows of a tile, of which the next one is asked for meanwhile
+
+/// The same sums of rows <= kStretch rows, a multiple of kLanes, column by column: where the columns are in no cache,
+/// each is read in a stretch, and the lines that the next tile needs are on their way when it comes.
+template <class T>
+H5SCORE_INLINE void stretch_sums(const T* const* column, size_t row, size_t rows, size_t depth, const T* w,
+                                 size_t w_step, T bias, T* out) {
+  alignas(kVectorBytes) T part[kRowLanes<T>][kStretch];
+  for (size_t s = depth; s < kRowLanes<T>; ++s) std::fill_n(part[s], rows, T{0});
+  for (size_t k = 0; k < depth; ++k) {
+    const size_t s = k % kRowLanes<T>;
+    const T* const x = column[k] + row;
+    const Vec<T> weight = all<T>(w[k / kRowLanes<T> * w_step + s]);
+    for (size_t i = 0; i < rows; i += kLanes<T>) {
+      __builtin_prefetch(x + i + kStretch, 0, 1);
+      const Vec<T> sum = k < kRowLanes<T> ? Vec<T>{} : load<T>(part[s] + i);
+      store<T>(part[s] + i, fma(load<T>(x + i), weight, sum));
+    }
+  }
+  for (size_t i = 0; i < rows; i += kLanes<T>) {
+    Vec<T> sum[kRowLanes<T>];
+    for (size_t s = 0; s < kRowLanes<T>; ++s) sum[s] = load<T>(part[s] + i);
+    for (size_t half = kRowLanes<T> / 2; half > 0; half /= 2)
+      for (size_t s = 0; s < half; ++s) sum[s] += sum[s + half];
+    store<T>(out + i, sum[0] + all<T>(bias));
+  }
+}
+
 template <class T>
 void column_product(const T* const* column, size_t first, size_t valid, size_t rows, size_t depth, const T* w,
                     size_t columns, const T* bias, T* out) {
   const size_t step = columns * kRowLanes<T>;
+  const bool whole = valid == rows && rows <= kStretch;
+  if (whole && columns > 0) stretch_sums<T>(column, first, rows, depth, w, step, bias[0], out);
   for (size_t i = 0; i < rows; i += kLanes<T>)
-    for (size_t j = 0; j < columns; ++j) {
+    for (size_t j = whole ? 1 : 0; j < columns; ++j) {  // what the first output has read is in the cache
       Vec<T> sum{};
       if (i + kLanes<T> <= valid)
         sum = sums_of_columns<T>(column, first + i, kLanes<T>, depth, w + j * kRowLanes<T>, step);
