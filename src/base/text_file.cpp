@@ -14,6 +14,7 @@ std::string read_text_file(const std::string& path, u64 most_bytes, const std::s
   if (!in) throw Error(ExitCode::no_input, path + ": cannot be read", errno_text(errno));
   std::string text;
   std::array<char, 1 << 16> piece;
+  errno = 0;
   while (in) {
     in.read(piece.data(), piece.size());
     text.append(piece.data(), static_cast<std::size_t>(in.gcount()));
@@ -21,7 +22,8 @@ std::string read_text_file(const std::string& path, u64 most_bytes, const std::s
       throw Error(ExitCode::data, path + ": not a text file",
                   "it has zero bytes, or more than " + std::to_string(most_bytes >> 20) + " MiB", suggestion);
   }
-  if (in.bad()) throw Error(ExitCode::no_input, path + ": cannot be read", errno_text(errno));
+  if (in.bad())  // a folder is no input; else a disk has failed
+    throw Error(errno == EISDIR ? ExitCode::no_input : ExitCode::io, path + ": cannot be read", errno_text(errno));
   return text;
 }
 
