@@ -30,11 +30,13 @@ std::optional<ElementType> convertible_type(const Handle& type) {
       return convertible_type(super);
     }
     case H5T_INTEGER:
+      if (!bits_fit(type.get())) return std::nullopt;
       if (H5Tget_size(type.get()) > 8) return ElementType{.kind = ElementKind::floating, .size = 8};
       return ElementType{
           .kind = H5Tget_sign(type.get()) == H5T_SGN_NONE ? ElementKind::unsigned_integer : ElementKind::signed_integer,
           .size = 8};
     case H5T_FLOAT:
+      if (!bits_fit(type.get())) return std::nullopt;
       return ElementType{.kind = ElementKind::floating, .size = 8};
     default:
       return std::nullopt;

@@ -145,12 +145,20 @@ void add_variable_fields(const Handle& type, DatasetFacts& facts) {
 
 }  // namespace
 
+bool bits_fit(hid_t type) {
+  const std::size_t bits = H5Tget_size(type) * 8;
+  const std::size_t precision = H5Tget_precision(type);
+  const int offset = H5Tget_offset(type);
+  return offset >= 0 && precision > 0 && precision <= bits && static_cast<std::size_t>(offset) <= bits - precision;
+}
+
 std::string type_name(hid_t type) {
   switch (H5Tget_class(type)) {
     case H5T_INTEGER:
     case H5T_FLOAT: {
       const char* kind = H5Tget_class(type) == H5T_INTEGER ? "-bit integer" : "-bit float";
-      return std::to_string(H5Tget_precision(type)) + kind;
+      const std::string size = bits_fit(type) ? "" : " in " + std::to_string(H5Tget_size(type)) + " bytes";
+      return std::to_string(H5Tget_precision(type)) + kind + size;
     }
     case H5T_BITFIELD:
       return std::to_string(H5Tget_precision(type)) + "-bit field";

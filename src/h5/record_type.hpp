@@ -6,6 +6,8 @@
 
 namespace h5score::h5 {
 
+/// False for a number that is said to have more bits than its bytes: the library reads what it likes then.
+bool bits_fit(hid_t type);
 /// A datatype as a person would call it: "32-bit integer", "compound of 3 fields".
 std::string type_name(hid_t type);
 

@@ -193,6 +193,18 @@ def test_absurd_shapes(tmp_path, model, shape, dtype, chunks):
     refuse(["score", "--model", model, "--input", path, "--dataset", "/x"], tmp_path / "s.h5", path.name)
 
 
+@pytest.mark.parametrize("size", [0, 3])
+def test_a_type_of_more_bits_than_bytes(tmp_path, model, size):
+    path = tmp_path / "in.h5"
+    with h5py.File(path, "w", libver="earliest") as f:  # whose object headers have no checksum
+        f["x"] = np.ones((100, 4), "<i4")
+    message = bytes.fromhex("10 08 00 00 04 00 00 00 00 00 20 00")  # 32 bits in 4 bytes
+    whole = path.read_bytes()
+    assert whole.count(message) == 1
+    path.write_bytes(whole.replace(message, message.replace(b"\x04", bytes([size]))))
+    refuse(["score", "--model", model, "--input", path, "--dataset", "/x"], tmp_path / "s.h5", path.name)
+
+
 # ---- published
 
 def in_child(work, cpu_seconds=5, memory=2 << 30):
