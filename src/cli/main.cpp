@@ -16,6 +16,8 @@
 #include <chrono>
 #include <clocale>
 #include <cstdio>
+#include <cstdlib>
+#include <exception>
 #include <new>
 #include <string>
 #include <thread>
@@ -109,6 +111,22 @@ int tell_failure(const Invocation& invocation) {
   return static_cast<int>(error.code());
 }
 
+void tell_exhausted_memory() {
+  std::fputs("h5score: the memory is exhausted\n", stderr);
+}
+
+// Some destructors of libraries take memory (nlohmann/json's), and nothing can be thrown from there.
+[[noreturn]] void end_at_terminate() {
+  try {
+    if (const auto thrown = std::current_exception()) std::rethrow_exception(thrown);
+  } catch (const std::bad_alloc&) {
+    tell_exhausted_memory();
+    std::_Exit(static_cast<int>(ExitCode::io));  // a launcher ends the other ranks, as after a kill
+  } catch (...) {
+  }
+  std::abort();
+}
+
 int guarded_main(int argc, char** argv) {
   try {
     Invocation invocation;
@@ -123,7 +141,7 @@ int guarded_main(int argc, char** argv) {
       return tell_failure(invocation);
     }
   } catch (const std::bad_alloc&) {  // not even the message found room
-    std::fputs("h5score: the memory is exhausted\n", stderr);
+    tell_exhausted_memory();
     return static_cast<int>(ExitCode::io);
   }
 }
@@ -132,6 +150,7 @@ int guarded_main(int argc, char** argv) {
 }  // namespace h5score::cli
 
 int main(int argc, char** argv) {
+  std::set_terminate(h5score::cli::end_at_terminate);
   h5score::run::install_signal_handlers();
   h5score::cli::keep_freed_memory();
   std::setlocale(LC_CTYPE, "");  // only to learn whether the terminal shows UTF-8; numbers stay as in C
