@@ -79,7 +79,7 @@ def kill_once(job, mode, moment, pause):
 
 @pytest.mark.parametrize("mode", TRIED_MODES)
 def test_kill_at_random_times(job, mode):
-    tries = count({"alone": 30, "direct": 4}.get(mode, 0), {"alone": 800, "scatter": 150, "direct": 150}[mode])
+    tries = count({"alone": 30, "direct": 4}.get(mode, 0), {"alone": 1000, "scatter": 200, "direct": 200}[mode])
     # Writes that wait a little make most of the run the writing of blocks.
     pause = 500
     seconds = seconds_of_a_run(job, mode, pause)

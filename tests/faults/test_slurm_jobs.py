@@ -96,10 +96,10 @@ def test_real_time_limits_untouched_by_hand(slurm, tmp_path):
     trial, folder = tmp_path / "trial", tmp_path / "job"
     trial.mkdir()
     folder.mkdir()
-    job = make_slow_job(trial, block=20)
+    job = make_slow_job(trial, block=200, rows=40_000)
     start = time.monotonic()
     program.run([*job.arguments, "--output", f"{trial}/speed.h5"])
-    rows = int(8000 * 500 / (time.monotonic() - start))
+    rows = int(40_000 * 500 / (time.monotonic() - start))
     job = make_slow_job(folder, block=200, rows=rows)
     log = tmp_path / "log"
     number = slurm.submit(requeue_script(job, tmp_path), "--ntasks=1", "--cpus-per-task=1", "--time=2", "--signal=B:USR1@20",
