@@ -93,6 +93,14 @@ Handle pruned(const Handle& type) {
   return {H5Tarray_create2(element.get(), base::narrow<unsigned>(dims.size()), dims.data()), what};
 }
 
+std::string bits_text(hid_t type) {
+  return std::to_string(H5Tget_precision(type)) + "-bit";
+}
+
+std::string damage_text(hid_t type) {
+  return bits_fit(type) ? "" : " in " + std::to_string(H5Tget_size(type)) + " bytes";
+}
+
 std::string place_text(const std::vector<u64>& shape, u64 element) {
   std::string text;
   for (std::size_t axis = shape.size(); axis-- > 0;) {
@@ -143,6 +151,25 @@ void add_variable_fields(const Handle& type, DatasetFacts& facts) {
       facts.left_out.push_back(member_name(type, i) + " (" + type_name(member.get()) + ")");
 }
 
+// The first field that cannot be as the file says, and why; empty: there is none.
+std::string damaged_field(const Handle& type, const std::string& name) {
+  const auto type_class = H5Tget_class(type.get());
+  if (type_class == H5T_ENUM || type_class == H5T_ARRAY) return damaged_field(base_type(type), name);
+  const bool number = type_class == H5T_INTEGER || type_class == H5T_FLOAT || type_class == H5T_BITFIELD;
+  if (number && !bits_fit(type.get())) return name + " (damaged: a " + type_name(type.get()) + ")";
+  if (type_class != H5T_COMPOUND) return {};
+  const std::size_t record_bytes = H5Tget_size(type.get());
+  for (unsigned i = 0; i < member_count(type); ++i) {
+    const Handle member = member_type(type, i);
+    const std::string path = (name.empty() ? "" : name + ".") + member_name(type, i);
+    const std::size_t offset = H5Tget_member_offset(type.get(), i);
+    if (offset > record_bytes || H5Tget_size(member.get()) > record_bytes - offset)
+      return path + " (damaged: it ends beyond its record of " + std::to_string(record_bytes) + " bytes)";
+    if (auto damage = damaged_field(member, path); !damage.empty()) return damage;
+  }
+  return {};
+}
+
 }  // namespace
 
 bool bits_fit(hid_t type) {
@@ -155,13 +182,11 @@ bool bits_fit(hid_t type) {
 std::string type_name(hid_t type) {
   switch (H5Tget_class(type)) {
     case H5T_INTEGER:
-    case H5T_FLOAT: {
-      const char* kind = H5Tget_class(type) == H5T_INTEGER ? "-bit integer" : "-bit float";
-      const std::string size = bits_fit(type) ? "" : " in " + std::to_string(H5Tget_size(type)) + " bytes";
-      return std::to_string(H5Tget_precision(type)) + kind + size;
-    }
+      return bits_text(type) + " integer" + damage_text(type);
+    case H5T_FLOAT:
+      return bits_text(type) + " float" + damage_text(type);
     case H5T_BITFIELD:
-      return std::to_string(H5Tget_precision(type)) + "-bit field";
+      return bits_text(type) + " field" + damage_text(type);
     case H5T_STRING:
       return H5Tis_variable_str(type) > 0 ? "variable-length text"
                                           : "text of " + std::to_string(H5Tget_size(type)) + " bytes";
@@ -198,6 +223,11 @@ Handle record_type(const Handle& type) {
 
 void describe_fields(const Handle& type, DatasetFacts& facts) {
   if (H5Tget_class(type.get()) != H5T_COMPOUND) return;
+  // Where one field is damaged, the places of the others may be as wrong.
+  if (auto damage = damaged_field(type, ""); !damage.empty()) {
+    facts.left_out.push_back(std::move(damage));
+    return;
+  }
   facts.raw_records = !has_variable(type);
   if (!facts.raw_records) add_variable_fields(type, facts);
   const Handle record = pruned(type);

@@ -194,10 +194,11 @@ def test_absurd_shapes(tmp_path, model, shape, dtype, chunks):
 
 
 @pytest.mark.parametrize("size", [0, 3])
-def test_a_type_of_more_bits_than_bytes(tmp_path, model, size):
+@pytest.mark.parametrize("values", [np.ones((100, 4), "<i4"), np.ones(100, [("a", "<f8", (4,)), ("b", "<i4")])], ids=["array", "field"])
+def test_a_type_of_more_bits_than_bytes(tmp_path, model, values, size):
     path = tmp_path / "in.h5"
     with h5py.File(path, "w", libver="earliest") as f:  # whose object headers have no checksum
-        f["x"] = np.ones((100, 4), "<i4")
+        f["x"] = values
     message = bytes.fromhex("10 08 00 00 04 00 00 00 00 00 20 00")  # 32 bits in 4 bytes
     whole = path.read_bytes()
     assert whole.count(message) == 1
@@ -271,12 +272,15 @@ def test_published_files_that_crash_the_library(tmp_path, model):
         pytest.skip("H5SCORE_REALDATA is not set")
     files = sorted(p for p in pathlib.Path(folder).iterdir() if p.is_file())
     assert len(files) > 50
-    outcomes = [check_published(path, tmp_path) for path in (files if FULL else files[::8])]
-    for path in files if FULL else files[3::40]:
+    tried = files if FULL else files[::8]
+    outcomes = [check_published(path, tmp_path) for path in tried]
+    for path, outcome in list(zip(tried, outcomes))[::1 if FULL else 5]:
         begin = time.monotonic()
         done = subprocess.run(command(["score", "--model", model, "--input", path, "--output", tmp_path / "s.h5"],
                                       2 if FULL else None), capture_output=True, text=True, timeout=120)
-        assert done.returncode in (64, DATA_ERROR), f"{path.name}: exit {done.returncode}: {done.stderr}"
+        sound = outcome == "read" and done.returncode == 0  # a LIBSVM model scores rows of any width
+        assert sound or done.returncode in (64, DATA_ERROR), f"{path.name}: exit {done.returncode}: {done.stderr}"
+        (tmp_path / "s.h5").unlink(missing_ok=True)
         print(path.name, done.returncode, f"{time.monotonic() - begin:.1f} s", done.stderr.strip()[-150:])
     seen = {word: outcomes.count(word) for word in ("read", "refused", "died")}
     record("cve-files", len(outcomes), f"{seen['refused']} refused; {seen['died']} killed the name node, 65; "
