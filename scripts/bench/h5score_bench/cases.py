@@ -5,7 +5,7 @@ fewer, fast programs the same file several times, so that each run lasts long en
 """
 from dataclasses import dataclass, field
 
-from . import demands
+from . import demands, machine
 from .demands import BEST_PEER, Demand
 
 MILLION = 1_000_000
@@ -60,7 +60,9 @@ def with_ort(model, data="A", rows=0):
 
 
 def as_skylake(model, names, data="A", rows=0):
-    """OpenBLAS 0.3.21 takes new AMD processors for a Haswell: a user who knows sets this."""
+    """OpenBLAS 0.3.21 takes new AMD processors for a Haswell: a user who knows sets this. Others cannot run it."""
+    if not machine.has_avx512():
+        return ()
     return tuple(Entry(n + "+skx", "peer", model, data, rows, peer=n,
                        environment=(("OPENBLAS_CORETYPE", "SkylakeX"),)) for n in names.split())
 

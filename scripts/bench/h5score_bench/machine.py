@@ -30,6 +30,11 @@ def processor():
     return {**found, "cores": os.cpu_count(), "instructions": widest[0] if widest else platform.machine()}
 
 
+def has_avx512():
+    with open("/proc/cpuinfo") as f:
+        return " avx512f " in f.read()
+
+
 def memory_bytes():
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 

@@ -7,6 +7,8 @@ import sys
 import h5py
 import numpy as np
 
+from . import machine
+
 SCRIPTS = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable  # as the peers ask for
 DENSITY = 10  # per cent, of the sparse matrix
@@ -29,14 +31,6 @@ def run(command, **options):
     return done.stdout
 
 
-def without_avx512():
-    """What near_limit.cpp, which is written for AVX-512, needs to be compiled for this processor."""
-    with open("/proc/cpuinfo") as f:
-        if " avx512f " in f.read():
-            return []
-    return ["-include", os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "near_limit_avx2.hpp")]
-
-
 class Workplace:
     """Paths of one comparison. Files are made when they are first asked for, and kept for the next time."""
 
@@ -55,7 +49,8 @@ class Workplace:
         source, program = os.path.join(self.peers, "near_limit.cpp"), os.path.join(self.work, "near_limit")
         if not os.path.exists(program) or os.path.getmtime(program) < os.path.getmtime(source):
             hdf5 = shlex.split(run(["pkg-config", "--cflags", "--libs", "hdf5-serial"]))
-            run(["g++", "-O3", "-march=native", "-std=c++17", *without_avx512(), source, "-o", program, *hdf5, "-ldnnl",
+            translated = [] if machine.has_avx512() else ["-include", os.path.join(SCRIPTS, "bench", "near_limit_avx2.hpp")]
+            run(["g++", "-O3", "-march=native", "-std=c++17", *translated, source, "-o", program, *hdf5, "-ldnnl",
                  "-ldeflate", "-pthread"])
         return program
 
