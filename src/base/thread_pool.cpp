@@ -1,6 +1,7 @@
 // Worker threads that sleep between loops.
 #include "h5score/base/thread_pool.hpp"
 
+#include "h5score/base/blocked_signals.hpp"
 #include "h5score/base/error.hpp"
 
 #include <sched.h>
@@ -10,7 +11,6 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <csignal>
 #include <exception>
 #include <mutex>
 #include <system_error>
@@ -22,19 +22,14 @@ namespace h5score::base {
 class ThreadPool::Impl {
  public:
   explicit Impl(u64 threads) : threads_(std::max<u64>(threads, 1)) {
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const BlockedSignals blocked;
     try {
       for (u64 i = 1; i < threads_; ++i) workers_.emplace_back([this, i] { serve(i); });
     } catch (const std::system_error& error) {
       end();
-      pthread_sigmask(SIG_SETMASK, &before, nullptr);
       throw Error(ExitCode::usage, std::to_string(threads_) + " threads cannot be started",
                   "after " + std::to_string(workers_.size() + 1) + ": " + error.code().message(), "lower --threads");
     }
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
   ~Impl() { end(); }

@@ -1,30 +1,25 @@
 // Threads of the lanes.
 #include "engine_lanes.hpp"
 
+#include "h5score/base/blocked_signals.hpp"
 #include "h5score/base/error.hpp"
 #include "h5score/base/hash.hpp"
 
 #include "clock.hpp"
 
-#include <csignal>
 #include <system_error>
 
 namespace h5score::run {
 Lanes::Lanes(Rank& rank, u64 count) : rank_(rank), others_(count - 1) {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const base::BlockedSignals blocked;
   try {
     for (u64 i = 0; i < others_.size(); ++i)
       others_[i].thread = std::thread([this, i] { serve(*rank_.lanes[i + 1], others_[i]); });
   } catch (const std::system_error& error) {
     end();
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
     throw base::Error(base::ExitCode::usage, std::to_string(count) + " threads cannot be started",
                       error.code().message(), "lower --threads");
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 Lanes::~Lanes() {

@@ -124,8 +124,7 @@ WritingChoice choose_writing(comm::Communicator& comm, const Hosts& hosts, const
                              const storage::ScorePlaces& places, IoChoice& choice) {
   if (comm.size() == 1) return {};
   Finding mine;
-  if (!hosts.one())  // else there is one page cache, whatever the file system
-    mine.ownership = storage::choose_ownership(places.path, hosts.on_root_host(comm.rank()));
+  mine.ownership = storage::choose_ownership(places.path, hosts.on_root_host(comm.rank()));
   if (mine.ownership != Ownership::none) mine.problem = storage::direct_write_problem(places, comm.host());
   if (!mine.problem.empty()) mine.code = static_cast<int>(ExitCode::cant_create);
   const Finding all = agree(comm, mine);

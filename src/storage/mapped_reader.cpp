@@ -113,7 +113,7 @@ std::byte* MappedReader::window(u32 number, int fd, const ByteFile& file, u64 ad
 std::optional<ByteView> MappedReader::view(u32 number, int fd, const ByteFile& file, u64 address, u64 size) {
   const u64 page = page_bytes();
   const u64 mapped_end = down(file.size + page - 1, page);  // zeros stand behind the file's end up to there
-  if (refused_ || size < least_bytes || size > overhang - page || populated_.size() == most_windows ||
+  if (refused_ || size < least_bytes || size > overhang - page || taken_ == most_windows ||
       size > file.size || address > file.size - size || address + size + slack > mapped_end)
     return std::nullopt;
   std::byte* const place = reserve() ? window(number, fd, file, address) : nullptr;
@@ -121,6 +121,7 @@ std::optional<ByteView> MappedReader::view(u32 number, int fd, const ByteFile& f
     refused_ = true;
     return std::nullopt;
   }
+  ++taken_;
   const u64 inside = address % window_bytes;
   const u64 first = down(inside, page);
   if (::madvise(place + first, inside + size - first, populate_read) != 0) {
@@ -137,6 +138,7 @@ std::optional<ByteView> MappedReader::view(u32 number, int fd, const ByteFile& f
 void MappedReader::release() {
   for (const auto& part : populated_) static_cast<void>(::madvise(part.first, part.size, MADV_DONTNEED));
   populated_.clear();
+  taken_ = 0;
   paths_.clear();
 }
 

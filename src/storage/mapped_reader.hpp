@@ -61,6 +61,7 @@ class MappedReader {
   u64 uses_ = 0;
   u64 bytes_mapped_ = 0;
   std::vector<Populated> populated_;  ///< since the last release()
+  std::size_t taken_ = 0;             ///< windows since then, at most: none of them may be given to another piece
   std::vector<std::string> paths_;    ///< of these, for messages
 };
 

@@ -1,11 +1,11 @@
 // Signs of life.
 #include "run_owner.hpp"
 
+#include "h5score/base/blocked_signals.hpp"
 #include "h5score/base/error.hpp"
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <span>
 #include <system_error>
 
@@ -27,17 +27,12 @@ RunOwner::RunOwner(PosixCalls& calls, const PosixFile& file, Extent records, u64
   if (records_.size == 0) return;
   synced_ = PosixFile(calls, file.path(), O_RDWR | O_DSYNC);
   write(now_ns());
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are the main thread's
+  const base::BlockedSignals blocked;
   try {
     thread_ = std::thread([this] { serve(); });
   } catch (const std::system_error& error) {
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
     throw Error(ExitCode::io, "a thread that shows signs of life cannot be started", error.code().message());
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 RunOwner::~RunOwner() {

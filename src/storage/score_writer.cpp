@@ -1,6 +1,7 @@
 // Writes a rank's own results by pwrite and keeps count of what is on disk.
 #include "h5score/storage/score_writer.hpp"
 
+#include "h5score/base/blocked_signals.hpp"
 #include "h5score/base/error.hpp"
 #include "h5score/base/narrow.hpp"
 
@@ -11,7 +12,6 @@
 #include <array>
 #include <chrono>
 #include <condition_variable>
-#include <csignal>
 #include <mutex>
 #include <optional>
 #include <system_error>
@@ -26,14 +26,17 @@ using base::ExitCode;
 constexpr u64 smallest_page = 4096;
 constexpr double longest_interval = 1e6;  // seconds; what the library can add to a point in time
 
-// Numbers that <linux/magic.h> lacks are those of their own sources: xfs_fs.h, Lustre's lustre_user.h, GPFS's gpfs.h.
+// Numbers that <linux/magic.h> lacks are those of their own sources: xfs_fs.h, Lustre's lustre_user.h, GPFS's gpfs.h,
+// OpenZFS's zfs_vfsops_os.h.
 constexpr u64 xfs_magic = 0x58465342;
 constexpr u64 lustre_magic = 0x0BD00BD0;
 constexpr u64 gpfs_magic = 0x47504653;
+constexpr u64 zfs_magic = 0x2FC12FC1;
 
 // Either of one host, whatever its processes call it, or with caches that are coherent between hosts.
-constexpr std::array<u64, 8> coherent_file_systems{lustre_magic, gpfs_magic,  CEPH_SUPER_MAGIC,  EXT4_SUPER_MAGIC,
-                                                   xfs_magic,    TMPFS_MAGIC, BTRFS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC};
+constexpr std::array<u64, 10> coherent_file_systems{
+    lustre_magic, gpfs_magic,  CEPH_SUPER_MAGIC,  EXT4_SUPER_MAGIC,      xfs_magic,
+    zfs_magic,    TMPFS_MAGIC, BTRFS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, F2FS_SUPER_MAGIC};
 
 PosixCalls& calls_or_system(PosixCalls* calls) {
   return calls != nullptr ? *calls : PosixCalls::system();
@@ -125,17 +128,12 @@ ScoreWriter::Impl::Impl(const ScorePlaces& places, Ownership ownership, double s
   for (const u64 bytes : places_.row_bytes) row_bytes_ = base::checked_add(row_bytes_, bytes);
   if (ownership_ != Ownership::none) file_ = open_marked(places_, host, calls);
   if (ownership_ != Ownership::pages) return;
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are the main thread's
+  const base::BlockedSignals blocked;
   try {
     syncer_ = std::thread([this] { serve(); });
   } catch (const std::system_error& error) {
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
     throw Error(ExitCode::io, "host " + host + " cannot start a thread that syncs results", error.code().message());
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 ScoreWriter::Impl::~Impl() {

@@ -51,7 +51,8 @@ def count(quick, full):
 def record(row, tried, seen):
     """Notes that `tried` faults of `row` were tried and all of them passed; `seen` says what they showed, in a few words."""
     assert row in ROWS, row
-    path = os.environ.get("H5SCORE_FAULTS_RESULTS") or os.path.join(os.environ["H5SCORE_BUILD_DIR"], "faults.jsonl")
+    path = os.environ.get("H5SCORE_FAULTS_RESULTS") or os.path.join(
+        os.environ["H5SCORE_BUILD_DIR"], "faults.jsonl" if FULL else "faults-quick.jsonl")
     line = json.dumps({"row": row, "tried": tried, "seen": seen, "full": FULL})
     with open(path, "a") as f:
         f.write(line + "\n")

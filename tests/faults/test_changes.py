@@ -324,3 +324,23 @@ def test_a_change_between_blocks_leaves_no_final_name_and_no_wrong_claim(slow_jo
     rerun_resumes(arguments, out, right)
     os.unlink(out)
     record("changed-input", 1, "message, no final name; R")
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_an_input_cut_off_under_mapped_pieces_ends_the_run_with_a_message(slow_job, threads):
+    folder, arguments, right = slow_job
+    source, out = f"{folder}/in.h5", f"{folder}/s.h5"
+    shutil.copy2(source, f"{folder}/kept.h5")
+    given = dict(zip(arguments[1::2], arguments[2::2], strict=True))
+    given.update({"--threads": threads, "--block-rows": str(10 * int(given["--block-rows"]))})  # pieces that are mapped
+    arguments = ["score", *(word for pair in given.items() for word in pair)]
+    process = stopped_between_blocks(arguments, out)  # a thread is in the middle of a block, each of them mostly
+    os.truncate(source, 4096)
+    process.send_signal(signal.SIGCONT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode in (DATA, IO) and "in.h5" in stderr and stderr.count("\n") == 1, (process.returncode, stderr)
+    assert not os.path.exists(out)
+    shutil.copy2(f"{folder}/kept.h5", source)
+    rerun_resumes(arguments, out, right)
+    os.unlink(out)
+    record("changed-input", 1, "message, no final name; R")
