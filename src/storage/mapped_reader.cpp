@@ -113,8 +113,8 @@ std::byte* MappedReader::window(u32 number, int fd, const ByteFile& file, u64 ad
 std::optional<ByteView> MappedReader::view(u32 number, int fd, const ByteFile& file, u64 address, u64 size) {
   const u64 page = page_bytes();
   const u64 mapped_end = down(file.size + page - 1, page);  // zeros stand behind the file's end up to there
-  if (refused_ || size < least_bytes || size > overhang - page || taken_ == most_windows ||
-      size > file.size || address > file.size - size || address + size + slack > mapped_end)
+  if (refused_ || size < least_bytes || size > overhang - page || taken_ == most_windows || size > file.size ||
+      address > file.size - size || address + size + slack > mapped_end)
     return std::nullopt;
   std::byte* const place = reserve() ? window(number, fd, file, address) : nullptr;
   if (place == nullptr) {
