@@ -154,6 +154,9 @@ def test_a_second_run_on_the_same_output_is_refused_and_harmless(job, undisturbe
     _, arguments = job
     out = tmp_path / "s.h5"
     with started(arguments, out, seconds=0) as process:
+        # The file is there, and locked, a moment before it says whose it is.
+        while f"process {process.pid}" not in run([*arguments, "--output", out], code=CANT_CREATE).stderr:
+            assert process.poll() is None
         with paused(process):
             for extra in ([], ["--overwrite"], ["--resume"]):
                 done = run([*arguments, "--output", out, *extra], code=CANT_CREATE)
